@@ -1,0 +1,119 @@
+//! The bytes themselves, in memory that is read while it is being written.
+//!
+//! Both accesses must be atomic, or they are a data race. They need not be ordered, nor be one access: the protocol
+//! in `buffer.rs` throws away what was overwritten meanwhile. So what is wanted is a `memcpy` made of relaxed atomic
+//! accesses of single bytes, which the language does not have yet (C++ proposes `atomic_load_per_byte_memcpy`, P1478).
+//!
+//! * `portable` does it with 64-bit atomics, merging bytes into the first and last word. Only the writer stores, so a
+//!   word is merged without a read-modify-write.
+//! * `x86_64` does it in assembly, which the compiler cannot take apart, and where the hardware guarantees that no
+//!   byte is torn: the speed of a real `memcpy`.
+
+use std::alloc::{Layout, alloc_zeroed};
+
+#[cfg(any(test, loom, miri, not(target_arch = "x86_64")))]
+mod portable;
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+mod x86_64;
+
+#[cfg(any(loom, miri, not(target_arch = "x86_64")))]
+use portable as arch;
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+use x86_64 as arch;
+
+use crate::sync::AtomicU64;
+
+const WORD: usize = size_of::<u64>();
+
+/// How many bytes of storage `capacity` bytes of history take: whole words. `None` if an allocation cannot be
+/// that large.
+pub(crate) fn size_for(capacity: usize) -> Option<usize> {
+    capacity.checked_next_multiple_of(WORD).filter(|&size| isize::try_from(size).is_ok())
+}
+
+/// A fixed number of bytes, all zero at first.
+pub(crate) struct Storage {
+    words: Box<[AtomicU64]>,
+}
+
+impl Storage {
+    /// Allocates `size` bytes, a multiple of [`WORD`] that is not 0; `None` if there is no memory. Pages that were
+    /// never written are not touched.
+    pub(crate) fn new(size: usize) -> Option<Box<Self>> {
+        let count = size / WORD;
+        let words = if cfg!(loom) {
+            (0..count).map(|_| AtomicU64::new(0)).collect()
+        } else {
+            let layout = Layout::array::<AtomicU64>(count).ok().filter(|it| it.size() > 0)?;
+            // SAFETY: the layout's size is not 0.
+            let memory = unsafe { alloc_zeroed(layout) }.cast::<AtomicU64>();
+            if memory.is_null() {
+                return None;
+            }
+            // SAFETY: the memory is ours, from the global allocator with the layout of this very slice, and zero
+            // bytes are a valid `AtomicU64`.
+            unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(memory, count)) }
+        };
+        Some(Box::new(Self { words }))
+    }
+
+    /// Stores `data` from position `at` on; the end of the storage continues at its beginning.
+    ///
+    /// There must be one writer at a time, each ordered after the one before.
+    #[inline]
+    pub(crate) fn write(&self, at: usize, data: &[u8]) {
+        let (first, second) = data.split_at(data.len().min(self.size() - at));
+        arch::store(&self.words, at, first);
+        if !second.is_empty() {
+            arch::store(&self.words, 0, second);
+        }
+    }
+
+    /// Loads into `dst` from position `at` on; the end of the storage continues at its beginning.
+    #[inline]
+    pub(crate) fn read(&self, at: usize, dst: &mut [u8]) {
+        let (first, second) = dst.split_at_mut(dst.len().min(self.size() - at));
+        arch::load(&self.words, at, first);
+        if !second.is_empty() {
+            arch::load(&self.words, 0, second);
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.words.len() * WORD
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The fast copy and the portable one, in each direction, against plain slices.
+        #[test]
+        fn copies_agree(
+            at in 0_usize..600,
+            data in prop::collection::vec(any::<u8>(), 0..3000),
+        ) {
+            let size = 4096;
+            let fast = Storage::new(size).unwrap();
+            let slow = Storage::new(size).unwrap();
+            arch::store(&fast.words, at, &data);
+            portable::store(&slow.words, at, &data);
+            let mut expected = vec![0; size];
+            expected[at..at + data.len()].copy_from_slice(&data);
+            for storage in [&fast, &slow] {
+                let mut whole = vec![1; size];
+                portable::load(&storage.words, 0, &mut whole);
+                prop_assert_eq!(&whole, &expected);
+                let mut part = vec![1; data.len()];
+                arch::load(&storage.words, at, &mut part);
+                prop_assert_eq!(&part, &data);
+                part.fill(1);
+                portable::load(&storage.words, at, &mut part);
+                prop_assert_eq!(&part, &data);
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use std::arch::asm;
+
+use super::WORD;
+use crate::sync::AtomicU64;
+
+/// From here on the microcoded string copy is the fastest that the processor has.
+const STRING_COPY: usize = 512;
+
+/// Stores `data` at byte `at`. The caller is the only writer; the range lies inside `words`.
+#[inline]
+pub(crate) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
+    assert!(at + data.len() <= words.len() * WORD);
+    let dst = words.as_ptr().cast_mut().cast::<u8>();
+    if data.len() < STRING_COPY {
+        // Short writes are followed by others, which should not wait for the cache.
+        for ahead in (0..data.len()).step_by(64) {
+            // SAFETY: a hint, which touches nothing and may be given any address.
+            unsafe {
+                asm!("prefetchw [{}]", in(reg) dst.wrapping_add(at + 512 + ahead),
+                    options(nostack, preserves_flags));
+            }
+        }
+    }
+    // SAFETY: the destination lies inside `words`, whose atomics may be written through a shared reference; it
+    // cannot overlap `data`, which nobody writes while it is borrowed.
+    unsafe { copy(dst.add(at), data.as_ptr(), data.len()) }
+}
+
+/// Loads `dst.len()` bytes from byte `at`; the range lies inside `words`.
+#[inline]
+pub(crate) fn load(words: &[AtomicU64], at: usize, dst: &mut [u8]) {
+    assert!(at + dst.len() <= words.len() * WORD);
+    // SAFETY: the source lies inside `words`; `dst` is borrowed exclusively, so the two cannot overlap.
+    unsafe { copy(dst.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), dst.len()) }
+}
+
+/// Copies like `memcpy`, as relaxed atomic accesses of single bytes: on this architecture no byte is ever torn, and
+/// assembly is opaque to the compiler, so nothing of it is repeated, merged or invented. Storage is touched
+/// by nothing else, so no byte sees atomics of two sizes.
+///
+/// # Safety
+/// Both ranges are valid for `len` bytes and do not overlap. One side may be written (`src`) or read (`dst`)
+/// concurrently, by this function only.
+#[inline]
+unsafe fn copy(mut dst: *mut u8, mut src: *const u8, len: usize) {
+    // SAFETY: every block below copies inside the `len` bytes of both ranges: the steps of 16 while 16 remain, and
+    // the last ones aligned to the end. The direction flag is clear on entry to inline assembly.
+    unsafe {
+        if len >= STRING_COPY {
+            asm!("rep movsb", inout("rcx") len => _, inout("rdi") dst => _, inout("rsi") src => _,
+                options(nostack, preserves_flags));
+        } else if len >= 16 {
+            let (last_dst, last_src) = (dst.add(len - 16), src.add(len - 16));
+            while src < last_src {
+                copy_16(dst, src);
+                (dst, src) = (dst.add(16), src.add(16));
+            }
+            copy_16(last_dst, last_src);
+        } else if len >= 8 {
+            copy_8(dst, src);
+            copy_8(dst.add(len - 8), src.add(len - 8));
+        } else {
+            for i in 0..len {
+                copy_1(dst.add(i), src.add(i));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`copy`], with 16 bytes.
+#[inline(always)]
+unsafe fn copy_16(dst: *mut u8, src: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("movdqu {t}, xmmword ptr [{s}]", "movdqu xmmword ptr [{d}], {t}",
+            t = out(xmm_reg) _, s = in(reg) src, d = in(reg) dst,
+            options(nostack, preserves_flags));
+    }
+}
+
+/// # Safety
+/// As for [`copy`], with 8 bytes.
+#[inline(always)]
+unsafe fn copy_8(dst: *mut u8, src: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("mov {t}, qword ptr [{s}]", "mov qword ptr [{d}], {t}",
+            t = out(reg) _, s = in(reg) src, d = in(reg) dst,
+            options(nostack, preserves_flags));
+    }
+}
+
+/// # Safety
+/// As for [`copy`], with 1 byte.
+#[inline(always)]
+unsafe fn copy_1(dst: *mut u8, src: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("mov {t}, byte ptr [{s}]", "mov byte ptr [{d}], {t}",
+            t = out(reg_byte) _, s = in(reg) src, d = in(reg) dst,
+            options(nostack, preserves_flags));
+    }
+}
