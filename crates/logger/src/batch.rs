@@ -1,0 +1,171 @@
+//! An output buffer: blocks of several shards, one after the other, for one write.
+
+use std::io;
+
+use flightring_blockfile::{
+    AlignedBuf, AppendError, Appender, BlockMeta, HEADER_LEN, Kind, TRAILER_LEN, block_len, seal,
+};
+
+use crate::pool::Pool;
+use crate::shard::{Cursor, Shard};
+
+/// A sealed block in a batch, and what is true once it is in the file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    /// Where it ends in the batch.
+    pub(crate) end: usize,
+    /// The shard that it is of, and how far that is flushed with it; none for markers.
+    pub(crate) shard: Option<(usize, Cursor)>,
+    pub(crate) payload: usize,
+    pub(crate) damaged: bool,
+    pub(crate) meta: BlockMeta,
+}
+
+pub(crate) struct Batch {
+    buf: AlignedBuf,
+    used: usize,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// What became of a shard's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// All up to the target are in the batch.
+    All,
+    /// The batch is full.
+    BatchFull,
+}
+
+impl Batch {
+    pub(crate) fn new(bytes: usize) -> io::Result<Self> {
+        let buf = AlignedBuf::new(bytes, 4096)
+            .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
+        Ok(Self { buf, used: 0, blocks: Vec::new() })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Appends a block of the records between `cursor` and `target`, as many as fit, and moves the cursor. `meta`
+    /// is the block's identity and becomes that of the next one.
+    fn add(
+        &mut self,
+        index: usize,
+        shard: &Shard,
+        cursor: &mut Cursor,
+        target: u64,
+        meta: &mut BlockMeta,
+        align: usize,
+    ) -> Added {
+        let timed = meta.kind.record_header() >= 8;
+        while cursor.position < target {
+            let free = &mut self.buf[self.used..];
+            // The block's end is aligned, and what is free before that end of the buffer too.
+            let room = free.len() / align * align;
+            if room < HEADER_LEN + TRAILER_LEN {
+                return Added::BatchFull;
+            }
+            let records = &mut free[HEADER_LEN..room - TRAILER_LEN];
+            let mut after = *cursor;
+            let copied = after.copy(shard, target, records, timed);
+            if copied.records == 0 && copied.full {
+                return Added::BatchFull;
+            }
+            let block = BlockMeta {
+                record_count: copied.records,
+                first_ns: copied.first_ns,
+                last_ns: copied.last_ns,
+                ..*meta
+            };
+            let Ok(len) = seal(free, copied.bytes, &block, align) else {
+                // Cannot be: the room was measured for it.
+                return Added::BatchFull;
+            };
+            debug_assert_eq!(block_len(copied.bytes, align), Some(len));
+            self.used += len;
+            self.blocks.push(Block {
+                end: self.used,
+                shard: Some((index, after)),
+                payload: copied.bytes,
+                damaged: copied.damaged,
+                meta: block,
+            });
+            *cursor = after;
+            *meta = block.next();
+        }
+        Added::All
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+        self.blocks.clear();
+    }
+
+    /// Begins an empty batch with a block of markers, `records` as they stand in the file. `meta` becomes the identity of
+    /// the next block.
+    pub(crate) fn add_markers(
+        &mut self,
+        records: &[u8],
+        count: u32,
+        meta: &mut BlockMeta,
+        align: usize,
+    ) {
+        let kind = meta.kind;
+        let block = BlockMeta { kind: Kind::Marker, flags: 0, record_count: count, ..*meta };
+        let end = HEADER_LEN + records.len();
+        let Some(room) = self.buf.get_mut(HEADER_LEN..end) else { return };
+        room.copy_from_slice(records);
+        // Far smaller than the buffer, so it fits.
+        if let Ok(len) = seal(&mut self.buf, records.len(), &block, align) {
+            self.used = len;
+            let payload = records.len();
+            self.blocks.push(Block { end: len, shard: None, payload, damaged: false, meta: block });
+            *meta = BlockMeta { kind, ..block.next() };
+        }
+    }
+
+    /// Adds to the batch what stands between the cursors and the targets, shard by shard as the gates allow. Returns
+    /// whether all of it is in.
+    pub(crate) fn fill(
+        &mut self,
+        pool: &Pool,
+        cursors: &mut [Cursor],
+        targets: &[u64],
+        meta: &mut BlockMeta,
+        align: usize,
+    ) -> bool {
+        loop {
+            let mut moved = false;
+            let mut left = false;
+            for index in 0..cursors.len() {
+                let target = targets[index];
+                let before = cursors[index];
+                if before.position >= target {
+                    continue;
+                }
+                let stop = pool.stop(index, target, |other| cursors[other].position);
+                let shard = pool.shard(index);
+                let added = self.add(index, shard, &mut cursors[index], stop, meta, align);
+                if added == Added::BatchFull {
+                    return false;
+                }
+                moved |= cursors[index] != before;
+                left |= cursors[index].position < target;
+            }
+            // What waited behind a gate can go on once the shard in front of it has moved.
+            if !left || !moved {
+                return true;
+            }
+        }
+    }
+
+    /// Appends all blocks to the file.
+    pub(crate) fn write_to(&self, appender: &mut Appender) -> Result<(), AppendError> {
+        appender.append(&self.buf[..self.used])
+    }
+}

@@ -1,0 +1,499 @@
+//! The thread that empties the shards.
+//!
+//! A *pass* takes the tails of all shards as they are, copies what lies before them into blocks, appends the blocks to
+//! the file, and only then frees the space. A pass never waits for a writer: one that is in the middle of a record has
+//! not published it, and the record belongs to a later pass. What a failed write leaves out of the file is still in
+//! the shards, so a failure costs nothing but time: the cursors go back to what the file holds, and a later
+//! pass copies again.
+//!
+//! There are two output buffers, the double buffer of this design: while one is being written, by a second thread,
+//! the other is filled. A pass that fits one buffer is written by the flusher itself.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use flightring_blockfile::{Appender, BlockMeta, Identity, Resume, SyncPolicy};
+use parking_lot::Mutex;
+
+use crate::batch::Batch;
+use crate::bell::Bell;
+use crate::drops::Drops;
+use crate::files::Files;
+use crate::local;
+use crate::pipe::{Pipe, Written};
+use crate::shard::Cursor;
+use crate::staging::Staging;
+use crate::state::{Core, errno};
+use crate::{CloseError, Options, RotateError, Sync};
+
+/// What the flusher knows about one logger.
+pub(crate) struct Log {
+    pub(crate) core: Arc<Core>,
+    /// Away while the other thread is writing.
+    appender: Option<Appender>,
+    align: usize,
+    sync: Sync,
+    interval: Duration,
+    /// Up to where each shard is copied.
+    cursors: Vec<Cursor>,
+    /// Up to where each shard is in the file.
+    committed: Vec<Cursor>,
+    /// The next block's identity, after what is copied and after what is in the file.
+    meta: BlockMeta,
+    committed_meta: BlockMeta,
+    targets: Vec<u64>,
+    files: Files,
+    drops: Drops,
+    /// Where the process's death does not reach, if that was asked for and could be had.
+    staging: Option<Staging>,
+    /// Which file it is.
+    identity: Identity,
+    /// The file has bytes that may not be durable.
+    dirty: bool,
+    next_interval: Instant,
+    /// After a failure: not before this, except for a flush.
+    retry_at: Option<Instant>,
+    backoff: Duration,
+    /// How much of the buffer is present.
+    populated: usize,
+}
+
+/// First and longest time between attempts to write to a file that refuses.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// How much memory is made present at a time, between looks at the work.
+const POPULATE_STEP: usize = 1 << 20;
+/// How often closing tries again to write to a file that refuses, without getting any further.
+const LAST_ATTEMPTS: u32 = 3;
+
+impl Log {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        appender: Appender,
+        meta: BlockMeta,
+        options: &Options,
+        staging: Option<Staging>,
+    ) -> io::Result<Self> {
+        let shards = core.pool.shards().len();
+        core.counters.direct.store(appender.is_direct(), Ordering::Relaxed);
+        *core.counters.fallback.lock() = appender.fallback();
+        let identity = appender.identity()?;
+        let mut log = Self {
+            core,
+            align: appender.alignment(),
+            staging,
+            identity,
+            appender: Some(appender),
+            sync: options.sync,
+            interval: options.flush_interval,
+            files: Files::new(options),
+            drops: Drops::new(options),
+            cursors: vec![Cursor::default(); shards],
+            committed: vec![Cursor::default(); shards],
+            meta,
+            committed_meta: meta,
+            targets: Vec::with_capacity(shards),
+            dirty: false,
+            next_interval: Instant::now() + options.flush_interval,
+            retry_at: None,
+            backoff: BACKOFF.0,
+            populated: 0,
+        };
+        log.note();
+        Ok(log)
+    }
+
+    /// Notes in the staging how long the log is and what it holds. Before this the space may not be freed.
+    fn note(&mut self) {
+        if let (Some(staging), Some(appender)) = (&mut self.staging, &self.appender) {
+            let Identity { device, inode, .. } = self.identity;
+            staging.commit(&Resume { device, inode, len: appender.len() }, &self.committed);
+        }
+    }
+
+    /// Takes over the blocks of a batch that the file holds, and gives their space back to the writers.
+    fn commit(&mut self, batch: &Batch, accepted: usize) {
+        let blocks = || batch.blocks.iter().take_while(|block| block.end <= accepted);
+        for block in blocks() {
+            if let Some((shard, cursor)) = block.shard {
+                self.committed[shard] = cursor;
+            } else {
+                self.drops.reported();
+            }
+            self.committed_meta = BlockMeta { kind: self.meta.kind, ..block.meta.next() };
+        }
+        self.note();
+        let counters = &self.core.counters;
+        for block in blocks() {
+            counters.blocks.fetch_add(1, Ordering::Relaxed);
+            if let Some((shard, cursor)) = block.shard {
+                counters.written.fetch_add(block.meta.record_count.into(), Ordering::Release);
+                counters.payload.fetch_add(block.payload as u64, Ordering::Relaxed);
+                self.core.pool.shard(shard).free_up_to(cursor.position);
+            }
+            if block.damaged {
+                counters.damaged.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if accepted > 0 {
+            counters.disk.fetch_add(accepted as u64, Ordering::Relaxed);
+            self.dirty = self.sync != Sync::EachBatch;
+            self.core.made_room();
+        }
+    }
+
+    fn settle(&mut self, written: Written, spare: &mut Option<Batch>) -> io::Result<()> {
+        let Written { appender, batch, result, took } = written;
+        let counters = &self.core.counters;
+        counters.write_time.record(took);
+        counters.direct.store(appender.is_direct(), Ordering::Relaxed);
+        *counters.fallback.lock() = appender.fallback();
+        self.appender = Some(appender);
+        let accepted = result.as_ref().map_or_else(|error| error.accepted, |()| batch.len());
+        self.commit(&batch, accepted);
+        *spare = Some(batch);
+        result.map_err(|error| error.source)
+    }
+
+    /// Moves everything published now into the file. Returns whether there was anything.
+    fn write_out(&mut self, output: &mut Output) -> io::Result<bool> {
+        let cursors = &self.cursors;
+        self.core.pool.targets(|index| cursors[index].position, &mut self.targets);
+        let mut any = false;
+        let mut first = true;
+        let mut result = Ok(());
+        loop {
+            let Some(mut batch) = output.spares.iter_mut().find_map(Option::take) else {
+                return Err(io::Error::other("an output buffer was lost with its thread"));
+            };
+            batch.clear();
+            if first {
+                first = false;
+                self.drops.report(&self.core, &mut batch, &mut self.meta, self.align);
+            }
+            let all = batch.fill(
+                &self.core.pool,
+                &mut self.cursors,
+                &self.targets,
+                &mut self.meta,
+                self.align,
+            );
+            if !all && batch.is_empty() {
+                output.put_back(batch);
+                result = Err(io::Error::other("a record does not fit an output buffer"));
+                break;
+            }
+            let mut back = Some(batch);
+            // One write at a time: the buffers are two, and the file's blocks are in order.
+            if self.appender.is_none() {
+                result = self.await_write(output);
+            }
+            if result.is_ok() && self.files.is_due(self.appender.as_ref()) {
+                // A failure is counted, and the old file goes on.
+                let _ = self.begin_file();
+            }
+            if let Some(batch) = back.take_if(|batch| result.is_ok() && !batch.is_empty()) {
+                any = true;
+                self.core.counters.set_swaps.fetch_add(1, Ordering::Relaxed);
+                if let Some(appender) = self.appender.take() {
+                    if all {
+                        let written = Written::write(appender, batch);
+                        result = self.settle(written, &mut back);
+                    } else if let Err(job) = output.pipe.submit(appender, batch) {
+                        let written = Written::write(job.0, job.1);
+                        result = self.settle(written, &mut back);
+                    }
+                }
+            }
+            if let Some(batch) = back {
+                output.put_back(batch);
+            }
+            if all || result.is_err() {
+                break;
+            }
+        }
+        if self.appender.is_none() {
+            let last = self.await_write(output);
+            result = result.and(last);
+        }
+        if result.is_err() {
+            // A batch in flight behind the failed one would have left a gap, hence one at a time; what was copied
+            // and is not in the file is copied again.
+            self.drops.not_written();
+            self.cursors.clone_from(&self.committed);
+            self.meta = self.committed_meta;
+        }
+        result.map(|()| any)
+    }
+
+    fn await_write(&mut self, output: &mut Output) -> io::Result<()> {
+        let written = output.pipe.wait()?;
+        let mut spare = None;
+        let result = self.settle(written, &mut spare);
+        if let Some(batch) = spare {
+            output.put_back(batch);
+        }
+        result
+    }
+
+    /// Begins a new file, between two writes.
+    fn begin_file(&mut self) -> io::Result<()> {
+        let Some(appender) = &mut self.appender else { return Ok(()) };
+        let begun = self.files.begin(appender);
+        self.align = appender.alignment();
+        self.identity = appender.identity().unwrap_or(self.identity);
+        self.note();
+        if let Err(error) = &begun {
+            self.core.counters.failed(error);
+        }
+        begun
+    }
+
+    /// Opens the log anew if its path names another file now, or none.
+    fn follow_path(&mut self) {
+        let Some(appender) = &mut self.appender else { return };
+        match self.files.reopen_if_moved(appender) {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => self.core.counters.failed(&error),
+        }
+        self.align = appender.alignment();
+        self.identity = appender.identity().unwrap_or(self.identity);
+        self.note();
+    }
+
+    fn make_durable(&mut self) -> io::Result<()> {
+        if self.dirty
+            && let Some(appender) = &self.appender
+        {
+            appender.sync()?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// One pass, for the flushes that wait and for the writers that need room.
+    fn pass(&mut self, output: &mut Output, interval: bool) -> io::Result<()> {
+        let began = Instant::now();
+        let ticket = self.core.newest_ticket();
+        let asked = self.core.has_waiting();
+        self.follow_path();
+        let result = self.write_out(output).and_then(|any| {
+            if asked || (interval && self.sync == Sync::Interval) {
+                self.make_durable()?;
+            }
+            Ok(any)
+        });
+        match result {
+            Ok(any) => {
+                if any {
+                    self.core.counters.flushes.fetch_add(1, Ordering::Relaxed);
+                    self.core.counters.flush_time.record(began.elapsed());
+                }
+                self.retry_at = None;
+                self.backoff = BACKOFF.0;
+                if asked {
+                    self.core.served(ticket);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.core.counters.failed(&error);
+                self.retry_at = Some(Instant::now() + self.backoff);
+                self.backoff = (self.backoff * 2).min(BACKOFF.1);
+                self.core.failed(ticket, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks whether a pass is due, and makes it.
+    fn tend(&mut self, output: &mut Output) {
+        let now = Instant::now();
+        let interval = now >= self.next_interval;
+        if interval {
+            self.next_interval = now + self.interval;
+        }
+        let may_retry = self.retry_at.is_none_or(|at| now >= at);
+        let due = may_retry && (interval || self.retry_at.is_some() || self.core.wants_flush());
+        let rotation = self.core.rotation_asked();
+        if due || rotation.is_some() || self.core.has_waiting() {
+            // A failure is in the statistics, and told to those who wait.
+            let passed = self.pass(output, interval);
+            if let Some(ticket) = rotation {
+                let rotated = passed.and_then(|()| self.begin_file());
+                self.core.rotated(ticket, rotated.map_err(|e| RotateError::Io(errno(&e))));
+            }
+        }
+        if self.files.is_due(self.appender.as_ref()) {
+            let _ = self.begin_file();
+        }
+    }
+
+    /// Writes what is left, and lets the file go.
+    fn finish(&mut self, output: &mut Output) {
+        self.drops.last_call();
+        let mut attempts = 0;
+        let mut written = 0;
+        let failed = loop {
+            match self.pass(output, true) {
+                Ok(()) => break None,
+                Err(error) => {
+                    let now = self.core.counters.written.load(Ordering::Relaxed);
+                    attempts = if now > written { 0 } else { attempts + 1 };
+                    written = now;
+                    if attempts >= LAST_ATTEMPTS {
+                        break Some(errno(&error));
+                    }
+                    std::thread::sleep(BACKOFF.0);
+                }
+            }
+        };
+        let finished = match &mut self.appender {
+            Some(appender) => appender.finish(),
+            None => Err(io::Error::other("the writing thread is gone")),
+        };
+        if let Err(error) = &finished {
+            self.core.counters.failed(error);
+        }
+        self.appender = None;
+        self.files.close();
+        let result = match (failed, finished) {
+            (Some(errno), _) => {
+                let shards = self.core.pool.shards();
+                let accepted: u64 = shards.iter().map(|shard| shard.accepted()).sum();
+                Err(CloseError::Unwritten {
+                    records: accepted - self.core.counters.written.load(Ordering::Relaxed),
+                    bytes: shards.iter().map(|shard| shard.used()).sum(),
+                    errno,
+                })
+            }
+            (None, Err(error)) => Err(CloseError::Unfinished { errno: errno(&error) }),
+            (None, Ok(())) => Ok(()),
+        };
+        if failed.is_none()
+            && let Some(staging) = self.staging.take()
+            && let Err(error) = staging.remove()
+        {
+            // It holds nothing that the log does not, and whoever finds it will see that.
+            self.core.counters.failed(&error);
+        }
+        self.core.finished(result);
+    }
+
+    /// When to look again, if nobody rings.
+    fn wake_at(&self) -> Instant {
+        let next = self.retry_at.map_or(self.next_interval, |at| at.min(self.next_interval));
+        self.files.next_look().map_or(next, |at| at.min(next))
+    }
+
+    /// Whether to look at once.
+    fn is_urgent(&self) -> bool {
+        self.core.is_shut()
+            || self.core.has_waiting()
+            || self.core.rotation_asked().is_some()
+            || (self.retry_at.is_none() && self.core.wants_flush())
+    }
+}
+
+/// The output buffers that are not being written, and the thread that writes.
+struct Output {
+    spares: [Option<Batch>; 2],
+    pipe: Pipe,
+}
+
+impl Output {
+    fn put_back(&mut self, batch: Batch) {
+        if let Some(place) = self.spares.iter_mut().find(|place| place.is_none()) {
+            *place = Some(batch);
+        }
+    }
+}
+
+/// What the flusher shares with those who start and stop it.
+pub(crate) struct Shared {
+    pub(crate) bell: Arc<Bell>,
+    stop: AtomicBool,
+    arrivals: Mutex<Vec<Log>>,
+}
+
+impl Shared {
+    pub(crate) fn new(bell: Arc<Bell>) -> Arc<Self> {
+        Arc::new(Self { bell, stop: AtomicBool::new(false), arrivals: Mutex::default() })
+    }
+
+    /// Gives the flusher one more logger to look after.
+    pub(crate) fn add(&self, log: Log) {
+        self.arrivals.lock().push(log);
+        self.bell.ring();
+    }
+
+    /// Ends the flusher once all its loggers are closed.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+}
+
+/// The flusher thread's body.
+pub(crate) fn run(shared: &Shared, buffers: [Batch; 2]) {
+    local::become_worker();
+    let mut output = Output { spares: buffers.map(Some), pipe: Pipe::new() };
+    let mut logs: Vec<Log> = Vec::new();
+    loop {
+        logs.append(&mut shared.arrivals.lock());
+        logs.retain_mut(|log| {
+            // Looked at before the pass: a record accepted before closing is then in the last pass.
+            if log.core.is_shut() {
+                log.finish(&mut output);
+                return false;
+            }
+            log.tend(&mut output);
+            true
+        });
+        if logs.is_empty()
+            && shared.stop.load(Ordering::Acquire)
+            && shared.arrivals.lock().is_empty()
+        {
+            return;
+        }
+        if logs.iter_mut().any(Log::populate) {
+            continue;
+        }
+        let now = Instant::now();
+        let sleep = logs.iter().map(Log::wake_at).min().map(|at| at.saturating_duration_since(now));
+        shared.bell.park(sleep, || {
+            shared.stop.load(Ordering::Acquire)
+                || !shared.arrivals.lock().is_empty()
+                || logs.iter().any(Log::is_urgent)
+        });
+        let slept = u64::try_from(now.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        for log in &logs {
+            log.core.counters.parked_ns.fetch_add(slept, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Log {
+    /// Makes the next part of the buffer present; false when it all is.
+    fn populate(&mut self) -> bool {
+        if self.populated == usize::MAX {
+            return false;
+        }
+        if self.core.populate(self.populated, POPULATE_STEP) {
+            self.populated += POPULATE_STEP;
+        } else {
+            self.populated = usize::MAX;
+        }
+        true
+    }
+}
+
+/// How the appender is to treat durability under a logger's policy.
+pub(crate) fn appender_sync(sync: Sync) -> SyncPolicy {
+    match sync {
+        Sync::EachBatch => SyncPolicy::DurableWrites,
+        Sync::None | Sync::Interval => SyncPolicy::None,
+    }
+}

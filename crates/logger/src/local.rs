@@ -1,0 +1,234 @@
+//! What a thread remembers: which shard it owns in which logger.
+//!
+//! The hot path finds it in a thread-local cell that has no destructor, so that a call from another destructor (of a
+//! thread or of a static) finds it as usable as ever, and nothing has to be registered on first use. The cell is
+//! a small cache in front of the thread's list of claims. That list is freed, and the shards given back, by the
+//! destructor of a pthread key.
+//!
+//! A child of `fork` has one thread, and none of the shards are its own. A handler in the child forgets that
+//! thread's cells and claims, so its next call takes the slow path, which looks at the generation.
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, Weak};
+
+use crate::pool::Pool;
+use crate::shard::Shard;
+
+/// Loggers whose shard is found at once, a thread.
+const CELLS: usize = 8;
+
+struct Entry {
+    /// The logger's unique number; 0 = empty.
+    logger: Cell<u64>,
+    shard: Cell<*const Shard>,
+}
+
+struct Local {
+    entries: [Entry; CELLS],
+    claims: Cell<*mut Vec<Claim>>,
+    /// Inside the slow path, which a signal handler must not enter again.
+    inside: Cell<bool>,
+    /// The claims were given back: the thread is being torn down.
+    leaving: Cell<bool>,
+    /// A worker of ours: must never wait for itself.
+    worker: Cell<bool>,
+    /// The kernel's id of the thread; 0 = not asked yet.
+    thread: Cell<u32>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            entries: [const { Entry { logger: Cell::new(0), shard: Cell::new(ptr::null()) } }; CELLS],
+            claims: Cell::new(ptr::null_mut()),
+            inside: Cell::new(false),
+            leaving: Cell::new(false),
+            worker: Cell::new(false),
+            thread: Cell::new(0),
+        }
+    };
+}
+
+/// A thread's place in one logger.
+pub(crate) struct Claim {
+    logger: u64,
+    pool: Weak<Pool>,
+    /// The shard it owns; none = it shares the overflow.
+    pub(crate) shard: Option<usize>,
+    /// Whether it will be given back. Otherwise it must not take a shard.
+    pub(crate) kept: bool,
+}
+
+impl Claim {
+    fn give_back(&self) {
+        if let (Some(pool), Some(index)) = (self.pool.upgrade(), self.shard) {
+            // A record that was reserved and never committed ends with its thread.
+            pool.shard(index).abandon();
+            pool.release(index);
+        }
+    }
+}
+
+/// The shard that the calling thread owns in a logger, if the cell has it.
+///
+/// The pointer is good as long as that logger is.
+#[inline(always)]
+pub(crate) fn cached(logger: u64) -> Option<*const Shard> {
+    LOCAL.with(|local| {
+        let entry = &local.entries[logger as usize % CELLS];
+        (entry.logger.get() == logger).then(|| entry.shard.get())
+    })
+}
+
+/// Puts the shard into the cell.
+pub(crate) fn cache(logger: u64, shard: &Shard) {
+    LOCAL.with(|local| {
+        let entry = &local.entries[logger as usize % CELLS];
+        // A handler that interrupts between the stores must not find the new number with the old shard.
+        entry.logger.set(0);
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        entry.shard.set(shard);
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        entry.logger.set(logger);
+    });
+}
+
+/// Proof that the thread is in the slow path, once.
+pub(crate) struct Inside(());
+
+impl Inside {
+    /// None if the thread is in there already.
+    pub(crate) fn enter() -> Option<Self> {
+        LOCAL.with(|local| (!local.inside.replace(true)).then_some(Self(())))
+    }
+
+    /// Lets `f` look at the thread's claim for a logger, which `first` makes when there is none. A thread that is
+    /// being torn down gets a claim without a shard, and so does one whose claims cannot be given back.
+    pub(crate) fn with_claim<R>(
+        &self,
+        logger: u64,
+        pool: impl FnOnce() -> Weak<Pool>,
+        first: impl FnOnce() -> Option<usize>,
+        f: impl FnOnce(&mut Claim) -> R,
+    ) -> R {
+        LOCAL.with(|local| {
+            if local.leaving.get() {
+                return f(&mut Claim { logger, pool: Weak::new(), shard: None, kept: false });
+            }
+            let mut list = local.claims.get();
+            if list.is_null() {
+                list = Box::into_raw(Box::default());
+                if !remember(list) {
+                    // SAFETY: `list` was made from a box just above and given to nobody.
+                    drop(unsafe { Box::from_raw(list) });
+                    return f(&mut Claim { logger, pool: Weak::new(), shard: None, kept: false });
+                }
+                local.claims.set(list);
+            }
+            // SAFETY: the list belongs to this thread alone, `self` proves that nothing else in the thread is using
+            // it, and only the key's destructor, which runs outside of any call, frees it.
+            let list = unsafe { &mut *list };
+            let index = list.iter().position(|claim| claim.logger == logger).unwrap_or_else(|| {
+                list.retain(|claim| claim.pool.strong_count() > 0);
+                list.push(Claim { logger, pool: pool(), shard: first(), kept: true });
+                list.len() - 1
+            });
+            f(&mut list[index])
+        })
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        LOCAL.with(|local| local.inside.set(false));
+    }
+}
+
+/// Marks the calling thread as one of the library's own.
+pub(crate) fn become_worker() {
+    LOCAL.with(|local| local.worker.set(true));
+}
+
+/// Whether the calling thread is one of the library's own, which must not wait for room that it has to make.
+pub(crate) fn is_worker() -> bool {
+    LOCAL.with(|local| local.worker.get())
+}
+
+/// The kernel's id of the calling thread.
+#[inline]
+pub(crate) fn thread_id() -> u32 {
+    LOCAL.with(|local| match local.thread.get() {
+        0 => {
+            let id = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+            local.thread.set(id);
+            id
+        }
+        id => id,
+    })
+}
+
+/// Grows with every fork: what was made under another generation belongs to the parent.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// The generation of the calling process.
+#[inline]
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Registers the fork handler and the pthread key, once a process. Returns whether the key exists.
+pub(crate) fn prepare() -> bool {
+    key().is_some()
+}
+
+fn key() -> Option<libc::pthread_key_t> {
+    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+    *KEY.get_or_init(|| {
+        // SAFETY: the handler only touches atomics and the calling thread's own cells.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        let mut key = 0;
+        // SAFETY: `key` is a valid place for the answer, and the destructor takes what `remember` stores.
+        (unsafe { libc::pthread_key_create(&raw mut key, Some(thread_ends)) } == 0).then_some(key)
+    })
+}
+
+fn remember(list: *mut Vec<Claim>) -> bool {
+    key().is_some_and(|key| {
+        // SAFETY: the key was created and is never deleted.
+        unsafe { libc::pthread_setspecific(key, list.cast()) == 0 }
+    })
+}
+
+extern "C" fn thread_ends(list: *mut libc::c_void) {
+    LOCAL.with(|local| {
+        local.leaving.set(true);
+        for entry in &local.entries {
+            entry.logger.set(0);
+        }
+        local.claims.set(ptr::null_mut());
+    });
+    // SAFETY: the key's value is the box that `with_claim` leaked, and pthread passes it exactly once; no call of
+    // this thread is using it, because destructors run after the thread's function has returned.
+    let list = unsafe { Box::from_raw(list.cast::<Vec<Claim>>()) };
+    list.iter().for_each(Claim::give_back);
+}
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    LOCAL.with(|local| {
+        for entry in &local.entries {
+            entry.logger.set(0);
+        }
+        // Leaked: freeing it here could need a lock that another thread held when the process forked.
+        local.claims.set(ptr::null_mut());
+        local.inside.set(false);
+        local.worker.set(false);
+        local.thread.set(0);
+    });
+    if let Some(key) = key() {
+        // SAFETY: the key exists; a null value has no destructor to run.
+        unsafe { libc::pthread_setspecific(key, ptr::null()) };
+    }
+}

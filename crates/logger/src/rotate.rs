@@ -1,0 +1,227 @@
+//! When a log begins a new file, what the old one is called, and how many old ones are kept.
+//!
+//! A finished file is called `<log>.<UTC date>-<UTC time>-<number>`, as in `service.log.20261121-013000-000`: names sort by
+//! age, and the number tells apart files of one second. A name that exists is never replaced.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// At which times a log begins a new file by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// At none. The default.
+    #[default]
+    Never,
+    /// At every full hour, local time.
+    Hourly,
+    /// At midnight, local time.
+    Daily,
+    /// This long after the file was begun.
+    Every(Duration),
+}
+
+/// Told of a file that is finished, under its new name.
+pub type Sealed = Arc<dyn Fn(&Path) + Send + std::marker::Sync>;
+
+/// When to begin a new file, and what to do with the old ones. Everything is off by default.
+#[derive(Clone, Default)]
+pub struct Rotation {
+    /// Begin a new file once it has this many bytes (and at most one output buffer more); 0 = whatever its size.
+    pub size: u64,
+    /// Begin a new file at these times, if the old one is not empty.
+    pub schedule: Schedule,
+    /// Finished files to keep, 0 = all. The oldest are deleted first.
+    pub keep_files: usize,
+    /// Bytes of finished files to keep, 0 = all.
+    pub keep_bytes: u64,
+    /// How long to keep finished files, zero = for ever.
+    pub keep_for: Duration,
+    /// Called with the path of each finished file, for example to upload it: in a thread of the library's own, one for
+    /// each file, while no lock is held. Closing the logger waits for it.
+    pub sealed: Option<Sealed>,
+}
+
+/// Seconds since 1970 as the parts of a calendar, in local time or in UTC.
+fn calendar(seconds: i64, local: bool) -> libc::tm {
+    let mut parts = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both functions read the number and fill the struct, of which all-zero is a valid value anyway.
+    unsafe {
+        if local {
+            libc::localtime_r(&raw const seconds, parts.as_mut_ptr());
+        } else {
+            libc::gmtime_r(&raw const seconds, parts.as_mut_ptr());
+        }
+        parts.assume_init()
+    }
+}
+
+/// When the schedule says to begin the next file, for one that was begun at `now`.
+pub(crate) fn next_time(schedule: Schedule, now: SystemTime) -> Option<SystemTime> {
+    let seconds = i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let mut parts = calendar(seconds, true);
+    match schedule {
+        Schedule::Never => return None,
+        Schedule::Every(length) => return now.checked_add(length),
+        Schedule::Hourly => parts.tm_hour += 1,
+        Schedule::Daily => {
+            parts.tm_mday += 1;
+            parts.tm_hour = 0;
+        }
+    }
+    (parts.tm_min, parts.tm_sec, parts.tm_isdst) = (0, 0, -1);
+    // SAFETY: the struct is valid; `mktime` brings an hour of 24 or a day of 32 to the next day or month.
+    let next = unsafe { libc::mktime(&raw mut parts) };
+    // Where the clock is set back, the same hour comes twice; never look into the past.
+    let next = if next > seconds { next } else { seconds + 3600 };
+    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(next).ok()?))
+}
+
+/// What a file that is finished at `now` is called, at the `number`-th attempt.
+pub(crate) fn sealed_name(log: &Path, now: SystemTime, number: u32) -> PathBuf {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let t = calendar(i64::try_from(seconds).unwrap_or(0), false);
+    let mut name = OsString::from(log);
+    name.push(format!(
+        ".{:04}{:02}{:02}-{:02}{:02}{:02}-{number:03}",
+        t.tm_year + 1900,
+        t.tm_mon + 1,
+        t.tm_mday,
+        t.tm_hour,
+        t.tm_min,
+        t.tm_sec
+    ));
+    name.into()
+}
+
+/// Whether `suffix` is what [`sealed_name`] appends.
+fn is_sealed_suffix(suffix: &[u8]) -> bool {
+    suffix.len() >= 20
+        && suffix.iter().enumerate().all(|(at, byte)| match at {
+            0 => *byte == b'.',
+            9 | 16 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// The finished files of a log, oldest first.
+pub(crate) fn sealed_files(log: &Path) -> io::Result<Vec<PathBuf>> {
+    let folder = match log.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Some(name) = log.file_name() else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file = entry.file_name();
+        if file.as_bytes().strip_prefix(name.as_bytes()).is_some_and(is_sealed_suffix) {
+            found.push(entry.path());
+        }
+    }
+    // By date, then by number, which may have more than three digits.
+    found.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    found.sort_by_key(|path| {
+        let bytes = path.as_os_str().as_bytes();
+        let suffix = bytes.iter().rposition(|&b| b == b'.').unwrap_or(0);
+        bytes[suffix..suffix + 16].to_vec()
+    });
+    Ok(found)
+}
+
+/// Deletes the finished files that are not to be kept.
+pub(crate) fn retain(log: &Path, rotation: &Rotation, now: SystemTime) -> io::Result<()> {
+    if rotation.keep_files == 0 && rotation.keep_bytes == 0 && rotation.keep_for.is_zero() {
+        return Ok(());
+    }
+    let mut bytes = 0u64;
+    // The newest first, so that what is over the limits is the oldest.
+    for (kept, path) in sealed_files(log)?.iter().rev().enumerate() {
+        let Ok(metadata) = fs::metadata(path) else { continue };
+        bytes = bytes.saturating_add(metadata.len());
+        let age = metadata.modified().ok().and_then(|time| now.duration_since(time).ok());
+        let too_many = rotation.keep_files != 0 && kept >= rotation.keep_files;
+        let too_large = rotation.keep_bytes != 0 && bytes > rotation.keep_bytes;
+        let too_old =
+            !rotation.keep_for.is_zero() && age.is_some_and(|age| age > rotation.keep_for);
+        if too_many || too_large || too_old {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_by_age_and_are_recognised() {
+        let at = UNIX_EPOCH + Duration::from_secs(1_795_224_600);
+        let name = sealed_name(Path::new("/x/a.log"), at, 7);
+        assert_eq!(name, Path::new("/x/a.log.20261121-013000-007"));
+        assert!(is_sealed_suffix(b".20261121-013000-007"));
+        assert!(is_sealed_suffix(b".20261121-013000-1234"));
+        for other in ["", ".1", ".damaged-1795224600", ".20261121-013000", ".20261121-013000-00x"] {
+            assert!(!is_sealed_suffix(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_next_time_is_a_boundary_ahead() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_224_661);
+        assert_eq!(next_time(Schedule::Never, now), None);
+        let every = Schedule::Every(Duration::from_secs(90));
+        assert_eq!(next_time(every, now), Some(now + Duration::from_secs(90)));
+        for (schedule, longest) in [(Schedule::Hourly, 3600), (Schedule::Daily, 25 * 3600)] {
+            let next = next_time(schedule, now).unwrap();
+            let ahead = next.duration_since(now).unwrap().as_secs();
+            assert!(ahead > 0 && ahead <= longest, "{schedule:?}: {ahead}");
+            let seconds = next.duration_since(UNIX_EPOCH).unwrap().as_secs();
+            let parts = calendar(seconds as i64, true);
+            assert_eq!((parts.tm_min, parts.tm_sec), (0, 0));
+            assert!(schedule != Schedule::Daily || parts.tm_hour == 0);
+        }
+    }
+
+    #[test]
+    fn the_oldest_files_go_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.log");
+        let make = |names: &[&str]| {
+            for name in names {
+                fs::write(folder.path().join(name), [0; 100]).unwrap();
+            }
+        };
+        let all = [
+            "a.log.20261121-013000-000",
+            "a.log.20261121-013000-001",
+            "a.log.20261121-013000-1000",
+            "a.log.20261121-013001-000",
+        ];
+        make(&["a.log", "a.log.damaged-5", "b.log.20261121-013000-000"]);
+        let left = |rotation: &Rotation| {
+            make(&all);
+            retain(&log, rotation, SystemTime::now()).unwrap();
+            let found = sealed_files(&log).unwrap();
+            found
+                .iter()
+                .map(|p| p.file_name().unwrap().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(left(&Rotation::default()), all);
+        assert_eq!(left(&Rotation { keep_files: 2, ..Rotation::default() }), all[2..]);
+        assert_eq!(left(&Rotation { keep_bytes: 350, ..Rotation::default() }), all[1..]);
+        let young = Rotation { keep_for: Duration::from_secs(3600), ..Rotation::default() };
+        assert_eq!(left(&young), all);
+        let old = Rotation { keep_for: Duration::from_nanos(1), ..Rotation::default() };
+        assert_eq!(left(&old), [""; 0]);
+        assert!(log.exists() && folder.path().join("b.log.20261121-013000-000").exists());
+    }
+}

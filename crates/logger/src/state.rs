@@ -1,0 +1,600 @@
+//! What the threads that log and the flusher share of one logger.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use flightring_blockfile::{EVENT_HEADER, EventHeader, Kind, Level};
+use parking_lot::{Condvar, Mutex};
+
+use crate::bell::{Bell, Gong};
+use crate::clock;
+use crate::counters::Counters;
+use crate::local::{self, Inside};
+use crate::options::{Geometry, Options, Overflow, TimeSource};
+use crate::pool::{OverflowGuard, Pool};
+use crate::region::Region;
+use crate::shard::{LENGTH, Refused, Shard, Slot, seal_all};
+use crate::staging::Staging;
+use crate::{CloseError, Dropped, FlushError, OpenError, RotateError};
+
+/// Unique numbers of loggers; 0 means none.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) struct Core {
+    // What every record reads comes first.
+    id: u64,
+    kind: Kind,
+    time_source: TimeSource,
+    level: AtomicU32,
+    largest_record: usize,
+    /// Bytes of a record before its data: its length, and the header of its kind.
+    before_data: usize,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) pool: Arc<Pool>,
+
+    generation: u32,
+    overflow: Overflow,
+    flush_timeout: Duration,
+    closed: AtomicBool,
+    /// The shards are sealed: what they hold now is all there will be.
+    shut: AtomicBool,
+    /// A writer found no room.
+    starved: AtomicBool,
+    room: Gong,
+    pub(crate) counters: Counters,
+    region: Mutex<Option<Region>>,
+    pub(crate) memory_locked: bool,
+    /// Where the shards begin in the region.
+    data_offset: usize,
+    /// Flushes asked for so far.
+    tickets: AtomicU64,
+    /// Rotations asked for so far.
+    rotations: AtomicU64,
+    progress: Mutex<Progress>,
+    progressed: Condvar,
+}
+
+/// What the flusher tells those who wait for it.
+struct Progress {
+    /// Everything accepted before this ticket was drawn is durable.
+    durable: u64,
+    /// The newest ticket that a failed pass tried to serve, and the error number.
+    failed: Option<(u64, i32)>,
+    /// The newest rotation that was asked for and tried, and what came of it.
+    rotated: (u64, Result<(), RotateError>),
+    /// The flusher is done with this logger.
+    finished: Option<Result<(), CloseError>>,
+}
+
+/// A record that was begun in the slow path.
+struct Ticket<'a> {
+    shard: &'a Shard,
+    slot: Slot,
+    /// Held to the end of the record if the shard is shared.
+    _shared: Option<(OverflowGuard<'a>, Inside)>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        options: &Options,
+        sizes: Geometry,
+        bell: Arc<Bell>,
+        staged: Option<(&Staging, Region)>,
+    ) -> Result<Self, OpenError> {
+        let len = sizes.shard * (options.shards + 1);
+        let (staging, region) = match staged {
+            Some((staging, region)) => (Some(staging), region),
+            None => {
+                let region = Region::anonymous(len, options.huge_pages, options.lock_memory)
+                    .map_err(|source| OpenError::Memory { bytes: len, source })?;
+                (None, region)
+            }
+        };
+        let shards = (0..=options.shards)
+            .map(|index| {
+                let (line, base) = match staging.map(|staging| staging.shard(index)) {
+                    Some((line, base)) => (Some(line), base),
+                    None => (None, region.base().wrapping_add(index * sizes.shard)),
+                };
+                // SAFETY: each shard gets a part of the region of its own, and a line; `close` keeps the region mapped
+                // until the shards are sealed and quiet.
+                unsafe { Shard::new(index, base, sizes.shard, line) }
+            })
+            .collect();
+        // Without the key a thread could not give its shard back, so `local` then leaves all to the overflow.
+        local::prepare();
+        Ok(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            kind: options.kind,
+            time_source: options.time_source,
+            level: AtomicU32::new(options.level as u32),
+            largest_record: sizes.largest_record,
+            before_data: LENGTH + options.kind.record_header(),
+            bell,
+            pool: Arc::new(Pool::new(shards)),
+            generation: local::generation(),
+            overflow: options.overflow,
+            flush_timeout: options.flush_timeout,
+            closed: AtomicBool::new(false),
+            shut: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
+            room: Gong::default(),
+            counters: Counters::new(),
+            memory_locked: region.locked,
+            data_offset: staging.map_or(0, Staging::data_offset),
+            region: Mutex::new(Some(region)),
+            tickets: AtomicU64::new(0),
+            progress: Mutex::new(Progress {
+                durable: 0,
+                failed: None,
+                rotated: (0, Ok(())),
+                finished: None,
+            }),
+            rotations: AtomicU64::new(0),
+            progressed: Condvar::new(),
+        })
+    }
+
+    /// The longest record that is taken, without its length and header.
+    pub(crate) fn largest_data(&self) -> usize {
+        self.largest_record - self.before_data
+    }
+
+    #[inline]
+    pub(crate) fn enabled(&self, level: Level) -> bool {
+        level as u32 >= self.level.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_level(&self, level: Level) {
+        self.level.store(level as u32, Ordering::Relaxed);
+    }
+
+    /// Whether this process is a fork of the one that opened the logger.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.generation != local::generation()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing can be accepted any more.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Acquire)
+    }
+
+    // ---- Writing ----
+
+    #[inline]
+    pub(crate) fn write(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
+        let need = self.before_data + data.len();
+        if need > self.largest_record {
+            return Err(self.drop_one(Dropped::TooLarge));
+        }
+        if let Some(shard) = self.own_shard()
+            && let Ok(slot) = shard.begin(need, &self.bell)
+        {
+            // SAFETY: the slot was begun for the record and all that stands before its data.
+            unsafe { self.fill(shard, slot, level, data) };
+            if shard.publish(slot, need) {
+                return Ok(());
+            }
+            return Err(self.drop_one(Dropped::Closed));
+        }
+        self.write_slow(level, data)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_slow(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
+        let need = self.before_data + data.len();
+        let ticket = self.begin_slow(need)?;
+        // SAFETY: as in `write`.
+        unsafe { self.fill(ticket.shard, ticket.slot, level, data) };
+        self.publish(&ticket, need)
+    }
+
+    /// The shard that the calling thread owns, if it is found at once.
+    #[inline(always)]
+    fn own_shard(&self) -> Option<&Shard> {
+        // SAFETY: a cell with this logger's number points to a shard of its pool, which lives as long as `self`.
+        local::cached(self.id).map(|shard| unsafe { &*shard })
+    }
+
+    fn publish(&self, ticket: &Ticket<'_>, used: usize) -> Result<(), Dropped> {
+        if ticket.shard.publish(ticket.slot, used) {
+            Ok(())
+        } else {
+            Err(self.drop_one(Dropped::Closed))
+        }
+    }
+
+    /// Writes the whole record.
+    ///
+    /// # Safety
+    ///
+    /// The slot must have room for `before_data` bytes and the data.
+    #[inline(always)]
+    unsafe fn fill(&self, shard: &Shard, slot: Slot, level: Level, data: &[u8]) {
+        // SAFETY: the caller vouches for the room, and no slice of the caller's can overlap it: it is free memory of a
+        // shard, which nobody outside this crate sees.
+        unsafe {
+            self.put_prefix(shard, slot, level, data.len());
+            ptr::copy_nonoverlapping(data.as_ptr(), slot.at.add(self.before_data), data.len());
+        }
+    }
+
+    /// Writes what stands before the data of a record.
+    ///
+    /// # Safety
+    ///
+    /// The slot must have room for `before_data` bytes.
+    #[inline(always)]
+    unsafe fn put_prefix(&self, shard: &Shard, slot: Slot, level: Level, len: usize) {
+        let length = ((self.before_data - LENGTH + len) as u32).to_le_bytes();
+        // SAFETY: the length comes first, and the header of the kind lies within `before_data`.
+        unsafe {
+            ptr::copy_nonoverlapping(length.as_ptr(), slot.at, LENGTH);
+            let header = slot.at.add(LENGTH);
+            match self.kind {
+                Kind::Raw | Kind::Marker => {}
+                Kind::Timed => {
+                    let time = clock::now(self.time_source).to_le_bytes();
+                    ptr::copy_nonoverlapping(time.as_ptr(), header, time.len());
+                }
+                Kind::Event => {
+                    let event = EventHeader {
+                        time_ns: clock::now(self.time_source),
+                        sequence: shard.accepted(),
+                        thread: local::thread_id(),
+                        shard: shard.id(),
+                        level,
+                    };
+                    ptr::copy_nonoverlapping(event.to_bytes().as_ptr(), header, EVENT_HEADER);
+                }
+            }
+        }
+    }
+
+    /// Begins a record of at least `len` bytes of data, to be filled in place.
+    #[inline]
+    pub(crate) fn reserve(&self, level: Level, len: usize) -> Result<Reservation<'_>, Dropped> {
+        let need = self.before_data.saturating_add(len);
+        if need > self.largest_record {
+            return Err(self.drop_one(Dropped::TooLarge));
+        }
+        let begun = self.own_shard().and_then(|shard| {
+            let slot = shard.begin(need, &self.bell).ok()?;
+            Some(Ticket { shard, slot, _shared: None })
+        });
+        let ticket = match begun {
+            Some(ticket) => ticket,
+            None => self.begin_slow(need)?,
+        };
+        let room = ticket.slot.room().min(self.largest_record) - self.before_data;
+        Ok(Reservation { core: self, ticket: Some(ticket), level, room })
+    }
+
+    fn drop_one(&self, cause: Dropped) -> Dropped {
+        self.counters.drop_one(cause);
+        cause
+    }
+
+    fn begin_slow(&self, need: usize) -> Result<Ticket<'_>, Dropped> {
+        if self.is_forked() {
+            return Err(self.drop_one(Dropped::Forked));
+        }
+        let mut waiting_since = None;
+        loop {
+            if self.is_closed() {
+                return Err(self.drop_one(Dropped::Closed));
+            }
+            let Some(inside) = Inside::enter() else {
+                return Err(self.drop_one(Dropped::Reentered));
+            };
+            let (index, refused) = match self.acquire(inside, need) {
+                Ok(ticket) => return Ok(ticket),
+                Err(refused) => refused,
+            };
+            match refused {
+                Refused::Sealed => return Err(self.drop_one(Dropped::Closed)),
+                Refused::Reentered => return Err(self.drop_one(Dropped::Reentered)),
+                Refused::Full => {}
+            }
+            self.starved.store(true, Ordering::Relaxed);
+            self.bell.ring();
+            match self.patience(&mut waiting_since) {
+                Ok(patience) => self.room.wait(patience, || {
+                    self.is_closed()
+                        || self.pool.shard(index).has_room(need)
+                        || self.pool.any_free_with_room(need)
+                }),
+                Err(cause) => {
+                    self.pool.shard(index).dropped.fetch_add(1, Ordering::Relaxed);
+                    return Err(self.drop_one(cause));
+                }
+            }
+        }
+    }
+
+    /// How long a call may go on waiting for room, which it began at `since`.
+    fn patience(&self, since: &mut Option<Instant>) -> Result<Duration, Dropped> {
+        /// Woken by the flusher; this is only in case that it is stuck while the logger is closed.
+        const LOOK_AGAIN: Duration = Duration::from_millis(100);
+        match self.overflow {
+            Overflow::DropNewest => Err(Dropped::Full),
+            _ if local::is_worker() => Err(Dropped::Full),
+            Overflow::Block => Ok(LOOK_AGAIN),
+            Overflow::BlockFor(limit) => {
+                let since = since.get_or_insert_with(Instant::now);
+                match limit.checked_sub(since.elapsed()) {
+                    Some(left) if !left.is_zero() => Ok(left.min(LOOK_AGAIN)),
+                    _ => Err(Dropped::TimedOut),
+                }
+            }
+        }
+    }
+
+    /// Begins a record in a shard of the thread's own, or in the overflow; else says which shard had no room.
+    fn acquire(&self, inside: Inside, need: usize) -> Result<Ticket<'_>, (usize, Refused)> {
+        let pool = &self.pool;
+        // First choice: a shard with room. A thread that finds none with room takes any that is free.
+        let first = || pool.claim(need).or_else(|| pool.claim(0));
+        let own = inside.with_claim(
+            self.id,
+            || Arc::downgrade(pool),
+            first,
+            |claim| {
+                if claim.shard.is_none() && claim.kept && pool.any_free() {
+                    claim.shard = pool.leave_overflow(need);
+                }
+                let mut index = claim.shard?;
+                let mut begun = pool.shard(index).begin(need, &self.bell);
+                if matches!(begun, Err(Refused::Full))
+                    && let Some(to) = pool.migrate(index, need)
+                {
+                    index = to;
+                    claim.shard = Some(to);
+                    begun = pool.shard(to).begin(need, &self.bell);
+                }
+                local::cache(self.id, pool.shard(index));
+                Some(match begun {
+                    Ok(slot) => Ok(Ticket { shard: pool.shard(index), slot, _shared: None }),
+                    Err(refused) => Err((index, refused)),
+                })
+            },
+        );
+        own.unwrap_or_else(|| {
+            let (guard, begun) = pool.begin_overflow(need, &self.bell);
+            match begun {
+                Ok(slot) => {
+                    let shard = pool.shard(*guard);
+                    Ok(Ticket { shard, slot, _shared: Some((guard, inside)) })
+                }
+                Err(refused) => Err((*guard, refused)),
+            }
+        })
+    }
+
+    // ---- The flusher's view ----
+
+    /// Whether the flusher has something to do now.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.starved.load(Ordering::Relaxed) || self.pool.shards().iter().any(Shard::half_full)
+    }
+
+    /// The newest ticket; a pass that begins after this call serves it.
+    pub(crate) fn newest_ticket(&self) -> u64 {
+        self.starved.store(false, Ordering::Relaxed);
+        self.tickets.load(Ordering::Acquire)
+    }
+
+    /// Tells those who wait that everything before `ticket` is durable.
+    pub(crate) fn served(&self, ticket: u64) {
+        self.progress.lock().durable = ticket;
+        self.progressed.notify_all();
+    }
+
+    /// Tells those who wait for tickets up to `ticket` that it did not work.
+    pub(crate) fn failed(&self, ticket: u64, error: &io::Error) {
+        self.progress.lock().failed = Some((ticket, errno(error)));
+        self.progressed.notify_all();
+    }
+
+    /// Tells writers who wait that there may be room.
+    pub(crate) fn made_room(&self) {
+        self.room.strike();
+    }
+
+    pub(crate) fn finished(&self, result: Result<(), CloseError>) {
+        self.progress.lock().finished = Some(result);
+        self.progressed.notify_all();
+    }
+
+    /// Makes the next part of the buffer present; false when it all is. The overflow's shard is left alone.
+    pub(crate) fn populate(&self, from: usize, len: usize) -> bool {
+        let own = self.pool.shards().len().saturating_sub(1);
+        let end = own * self.pool.shard(0).capacity() as usize;
+        if from >= end || self.is_closed() {
+            return false;
+        }
+        if let Some(region) = &*self.region.lock() {
+            region.populate(self.data_offset + from, len.min(end - from));
+        }
+        true
+    }
+
+    // ---- Flushing and closing ----
+
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        if self.is_forked() {
+            return Err(FlushError::Forked);
+        }
+        if local::is_worker() {
+            return Err(FlushError::TimedOut);
+        }
+        let ticket = self.tickets.fetch_add(1, Ordering::AcqRel) + 1;
+        self.bell.ring();
+        let deadline = Instant::now().checked_add(timeout);
+        let mut progress = self.progress.lock();
+        loop {
+            if progress.durable >= ticket {
+                return Ok(());
+            }
+            if let Some((tried, errno)) = progress.failed
+                && tried >= ticket
+            {
+                return Err(FlushError::Io(errno));
+            }
+            match progress.finished {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(_)) => return Err(FlushError::Closed),
+                None => {}
+            }
+            let timed_out = match deadline {
+                Some(deadline) => self.progressed.wait_until(&mut progress, deadline).timed_out(),
+                None => {
+                    self.progressed.wait(&mut progress);
+                    false
+                }
+            };
+            if timed_out && progress.durable < ticket {
+                return Err(FlushError::TimedOut);
+            }
+        }
+    }
+
+    /// Has the flusher begin a new file after everything accepted so far, and waits for it.
+    pub(crate) fn rotate(&self) -> Result<(), RotateError> {
+        if self.is_forked() {
+            return Err(RotateError::Forked);
+        }
+        if self.is_closed() || local::is_worker() {
+            return Err(RotateError::Closed);
+        }
+        let ticket = self.rotations.fetch_add(1, Ordering::AcqRel) + 1;
+        self.bell.ring();
+        let mut progress = self.progress.lock();
+        loop {
+            if progress.rotated.0 >= ticket {
+                return progress.rotated.1;
+            }
+            if progress.finished.is_some() {
+                return Err(RotateError::Closed);
+            }
+            self.progressed.wait(&mut progress);
+        }
+    }
+
+    /// The newest rotation that was asked for, if it was not tried yet.
+    pub(crate) fn rotation_asked(&self) -> Option<u64> {
+        let newest = self.rotations.load(Ordering::Acquire);
+        (newest > self.progress.lock().rotated.0).then_some(newest)
+    }
+
+    pub(crate) fn rotated(&self, ticket: u64, result: Result<(), RotateError>) {
+        self.progress.lock().rotated = (ticket, result);
+        self.progressed.notify_all();
+    }
+
+    /// Whether a flush is waiting that no pass has tried to serve yet.
+    pub(crate) fn has_waiting(&self) -> bool {
+        let newest = self.tickets.load(Ordering::Acquire);
+        let progress = self.progress.lock();
+        newest > progress.durable.max(progress.failed.map_or(0, |(tried, _)| tried))
+    }
+
+    /// Closes the door: no call enters after this, and every record is either published or dropped.
+    ///
+    /// Returns false if the door was closed before.
+    pub(crate) fn shut(&self) -> bool {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let deadline = Instant::now() + self.flush_timeout;
+        let quiet = seal_all(self.pool.shards().iter(), || Instant::now() < deadline);
+        if !quiet {
+            // Somebody may still be writing to it, so it stays for ever.
+            std::mem::forget(self.region.lock().take());
+        }
+        self.shut.store(true, Ordering::Release);
+        self.room.strike();
+        true
+    }
+
+    /// Waits until the flusher is done, and gives the memory back.
+    pub(crate) fn wait_finished(&self) -> Result<(), CloseError> {
+        let mut progress = self.progress.lock();
+        loop {
+            if let Some(result) = progress.finished {
+                drop(self.region.lock().take());
+                return result;
+            }
+            self.progressed.wait(&mut progress);
+        }
+    }
+}
+
+/// The operating system's number for an error, or that of a plain I/O error for one without.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// A record that is being filled in place, in the shard. Dropping it gives the room back, and nothing was offered.
+///
+/// While it lives, the thread's other calls to the same logger are refused as re-entered, so it should be short.
+pub struct Reservation<'a> {
+    core: &'a Core,
+    ticket: Option<Ticket<'a>>,
+    level: Level,
+    room: usize,
+}
+
+impl Reservation<'_> {
+    /// Where the data goes: at least as many bytes as were asked for, of unspecified content.
+    pub fn data(&mut self) -> &mut [MaybeUninit<u8>] {
+        let Some(ticket) = &self.ticket else { return &mut [] };
+        // SAFETY: the slot is contiguous memory of the shard that only the owner of the slot touches until it is
+        // published, and `room` was taken from it less what stands before the data.
+        unsafe {
+            let data = ticket.slot.at.add(self.core.before_data);
+            std::slice::from_raw_parts_mut(data.cast(), self.room)
+        }
+    }
+
+    /// Accepts the first `len` bytes of [`Self::data`] as a record.
+    ///
+    /// # Errors
+    ///
+    /// [`Dropped`]: `len` is more than there is room for, or the logger was closed meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// Those bytes must have been written.
+    pub unsafe fn commit(mut self, len: usize) -> Result<(), Dropped> {
+        if len > self.room {
+            return Err(self.core.drop_one(Dropped::TooLarge));
+        }
+        let core = self.core;
+        match self.ticket.take() {
+            Some(ticket) => {
+                // SAFETY: the slot was begun with room for it.
+                unsafe { core.put_prefix(ticket.shard, ticket.slot, self.level, len) };
+                core.publish(&ticket, core.before_data + len)
+            }
+            None => Err(core.drop_one(Dropped::Closed)),
+        }
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.shard.abandon();
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! New files: nothing is lost or torn between them, no name is taken twice, and old ones go when they should.
+
+#![allow(clippy::unwrap_used, reason = "tests may stop where they stand")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use flightring_blockfile::testing::{Fault, FaultLayer, Op};
+use flightring_logger::{
+    Dropped, Logger, Options, Overflow, RotateError, Rotation, Schedule, StagingPolicy,
+};
+use support::{balance, hammer, records, records_of};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn options(folder: &tempfile::TempDir, rotation: Rotation) -> Options {
+    Options {
+        buffer_size: 1 << 20,
+        overflow: Overflow::Block,
+        rotation,
+        ..Options::new(folder.path().join("x.log"))
+    }
+}
+
+/// All files of the log, oldest first, the current one last.
+fn files(log: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(log.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path != log)
+        .collect();
+    found.sort();
+    found.push(log.to_owned());
+    found
+}
+
+#[test]
+fn rotating_under_load_loses_and_tears_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&folder, Rotation { size: 200_000, ..Rotation::default() });
+    let logger = Logger::open(&options).unwrap();
+    let offered = thread::scope(|scope| {
+        let rotator = scope.spawn(|| (0..20).for_each(|_| logger.rotate().unwrap()));
+        let offered = hammer(&logger, 10, 2000, |_, n| (n % 300) as usize);
+        rotator.join().unwrap();
+        offered
+    });
+    logger.close().unwrap();
+    balance(&logger, &offered);
+    let files = files(&options.path);
+    assert!(files.len() > 10, "{files:?}");
+    let mut next = [0; 10];
+    for record in records_of(&files).0 {
+        let thread = u32::from_le_bytes(record[..4].try_into().unwrap()) as usize;
+        let number = u64::from_le_bytes(record[4..12].try_into().unwrap());
+        assert_eq!(number, next[thread]);
+        next[thread] += 1;
+    }
+    assert_eq!(next, [2000; 10]);
+}
+
+#[test]
+fn everything_before_the_call_is_in_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&folder, Rotation::default());
+    let logger = Logger::open(&options).unwrap();
+    logger.rotate().unwrap();
+    assert_eq!(files(&options.path).len(), 1, "an empty file goes on");
+    for round in 0..3 {
+        logger.write(format!("{round}").as_bytes()).unwrap();
+        logger.rotate().unwrap();
+        assert_eq!(records(&options.path), [b""; 0]);
+    }
+    logger.write(b"last").unwrap();
+    logger.close().unwrap();
+    assert_eq!(logger.rotate(), Err(RotateError::Closed));
+    let files = files(&options.path);
+    assert_eq!(files.len(), 4, "three within a second have names of their own: {files:?}");
+    assert_eq!(records_of(&files).0, [&b"0"[..], b"1", b"2", b"last"]);
+}
+
+#[test]
+fn old_files_go_and_finished_ones_are_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sealed = {
+        let told = Arc::clone(&told);
+        Arc::new(move |path: &Path| told.lock().unwrap().push(path.to_owned()))
+    };
+    let rotation = Rotation { keep_files: 2, sealed: Some(sealed), ..Rotation::default() };
+    let options = options(&folder, rotation);
+    let logger = Logger::open(&options).unwrap();
+    for round in 0..5 {
+        logger.write(format!("{round}").as_bytes()).unwrap();
+        logger.rotate().unwrap();
+    }
+    logger.close().unwrap();
+    let files = files(&options.path);
+    assert_eq!(files.len(), 3);
+    let mut told = told.lock().unwrap().clone();
+    told.sort();
+    assert_eq!(told.len(), 5);
+    assert_eq!(told[3..], files[..2]);
+}
+
+#[test]
+fn a_schedule_begins_a_new_file_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = Schedule::Every(Duration::from_millis(50));
+    let options = options(&folder, Rotation { schedule, ..Rotation::default() });
+    let logger = Logger::open(&options).unwrap();
+    logger.write(b"old").unwrap();
+    logger.flush(SOON).unwrap();
+    while files(&options.path).len() == 1 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    logger.write(b"new").unwrap();
+    logger.close().unwrap();
+    assert_eq!(records_of(&files(&options.path)).0, [b"old", b"new"]);
+}
+
+#[test]
+fn a_log_that_was_moved_away_is_opened_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&folder, Rotation::default());
+    let logger = Logger::open(&options).unwrap();
+    logger.write(b"old").unwrap();
+    logger.flush(SOON).unwrap();
+    let moved = folder.path().join("moved.log");
+    fs::rename(&options.path, &moved).unwrap();
+    logger.rotate().unwrap();
+    logger.write(b"new").unwrap();
+    logger.flush(SOON).unwrap();
+    assert_eq!(records(&moved), [b"old"]);
+    fs::remove_file(&options.path).unwrap();
+    // Without a call it is noticed within a second of passes.
+    while !options.path.exists() {
+        logger.write(b"again").unwrap();
+        logger.flush(SOON).unwrap();
+        thread::sleep(Duration::from_millis(50));
+    }
+    logger.close().unwrap();
+}
+
+#[test]
+fn a_rotation_that_fails_leaves_the_old_file_going() {
+    let folder = tempfile::tempdir().unwrap();
+    let (layer, faults) = FaultLayer::new();
+    let options = Options { layer, ..options(&folder, Rotation::default()) };
+    let logger = Logger::open(&options).unwrap();
+    logger.write(b"one").unwrap();
+    faults.plan(Op::Rename, 0, 1, Fault::Error(13));
+    assert_eq!(logger.rotate(), Err(RotateError::Io(13)));
+    logger.write(b"two").unwrap();
+    logger.close().unwrap();
+    assert_eq!(files(&options.path).len(), 1);
+    assert_eq!(records(&options.path), [b"one", b"two"]);
+}
+
+#[test]
+fn rotation_and_shared_staging_go_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { size: 50_000, ..Rotation::default() };
+    let options = Options { staging: StagingPolicy::Shared, ..options(&folder, rotation) };
+    let logger = Logger::open(&options).unwrap();
+    let offered = hammer(&logger, 4, 2000, |_, _| 100);
+    logger.close().unwrap();
+    balance(&logger, &offered);
+    assert_eq!(records_of(&files(&options.path)).0.len(), 8000);
+}
+
+#[test]
+fn drops_are_visible_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (layer, faults) = FaultLayer::new();
+    let overflow = Overflow::DropNewest;
+    let drop_markers = Some(true);
+    let options =
+        Options { layer, overflow, drop_markers, ..options(&folder, Rotation::default()) };
+    let logger = Logger::open(&options).unwrap();
+    faults.plan(Op::Write, 0, u64::MAX, Fault::Error(28));
+    support::write_until(&logger, &[1; 1000], Dropped::Full);
+    assert_eq!(logger.write(&[1; 1000]), Err(Dropped::Full));
+    assert_eq!(logger.write(&vec![1; 1 << 20]), Err(Dropped::TooLarge));
+    faults.clear();
+    logger.flush(SOON).unwrap();
+    // Within the second after a report, drops wait for the next one, which is at closing here.
+    assert_eq!(logger.write(&vec![1; 1 << 20]), Err(Dropped::TooLarge));
+    logger.flush(SOON).unwrap();
+    logger.close().unwrap();
+    let (records, markers) = records_of(&files(&options.path));
+    assert_eq!(records.len() as u64, logger.stats().accepted);
+    let told: Vec<_> = markers.iter().map(|m| (m.dropped, m.cause)).collect();
+    assert_eq!(told, [(2, Dropped::Full as u32), (1, Dropped::TooLarge as u32), (1, 2)]);
+    assert!(markers.iter().all(|m| m.since_ns > 0 && m.since_ns <= m.until_ns));
+    assert!(markers[0].shard < 8, "one shard was full: {markers:?}");
+}
