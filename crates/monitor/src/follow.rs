@@ -1,0 +1,182 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use flightring_replay::{FutureOffset, Wait};
+
+use crate::clock::Time;
+use crate::monitor::Monitor;
+use crate::stream::Stream;
+use crate::tail;
+use crate::timeline::Piece;
+
+/// Where following begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest byte that is retained.
+    Oldest,
+    /// With the next byte that is written.
+    Now,
+    /// At this combined offset; what is gone of it is reported as a gap.
+    Offset(u64),
+    /// At the first output of this time or later.
+    Time(Time),
+    /// At the last so many lines, a partial one included.
+    Lines(usize),
+}
+
+/// A piece of output: bytes of one stream that arrived together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Combined offset of the first byte.
+    pub offset: u64,
+    /// The stream.
+    pub stream: Stream,
+    /// Offset of the first byte in its stream.
+    pub stream_offset: u64,
+    /// When the bytes arrived.
+    pub time: Time,
+    /// The bytes.
+    pub data: &'a [u8],
+}
+
+/// What comes next in a monitor's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// Output.
+    Chunk(Chunk<'a>),
+    /// Bytes that were evicted or cleared before this follower read them.
+    Gap {
+        /// Combined offset of the first of them.
+        offset: u64,
+        /// How many they were.
+        skipped: u64,
+    },
+    /// Nothing yet.
+    Empty,
+    /// The monitor is closed and everything was read.
+    End,
+}
+
+/// A place in a monitor's output. Reading moves it on, and nobody waits for it: a follower that is too slow misses bytes,
+/// gets a [gap](Next::Gap) in their place, and disturbs nobody else.
+pub struct Follower {
+    monitor: Arc<Monitor>,
+    offset: u64,
+    hint: u64,
+    skipped: u64,
+}
+
+impl Follower {
+    pub(crate) fn new(monitor: Arc<Monitor>, start: Start) -> Result<Self, FutureOffset> {
+        let offset = match start {
+            Start::Oldest => monitor.oldest(),
+            Start::Now => monitor.total(),
+            Start::Offset(offset) => {
+                // Refuses what is in the future.
+                monitor.read(offset, &mut [])?;
+                offset
+            }
+            Start::Time(time) => tail::offset_of_time(&monitor, time),
+            Start::Lines(count) => tail::tail(&monitor, count).offset,
+        };
+        monitor.followers.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { monitor, offset, hint: 0, skipped: 0 })
+    }
+
+    /// Takes the next piece of output, its bytes in `buffer`, which must not be empty. Never waits.
+    pub fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Next<'b> {
+        let piece = self.monitor.timeline.read_piece(self.offset, &mut self.hint, buffer);
+        // The offset is one that the monitor gave out, and totals only grow.
+        let Ok(Piece { mark, read }) = piece else { return Next::Empty };
+        if read.skipped > 0 {
+            // The gap alone; what follows it is read again by the next call.
+            let offset = self.offset;
+            self.offset = read.start;
+            self.skipped += read.skipped;
+            self.monitor.skipped.fetch_add(read.skipped, Ordering::Relaxed);
+            return Next::Gap { offset, skipped: read.skipped };
+        }
+        match mark {
+            Some(mark) if read.len > 0 => {
+                self.offset = read.next();
+                Next::Chunk(Chunk {
+                    offset: read.start,
+                    stream: mark.stream,
+                    stream_offset: mark.total_of(mark.stream) + (read.start - mark.offset),
+                    time: mark.time,
+                    data: &buffer[..read.len],
+                })
+            }
+            _ if read.end => Next::End,
+            _ => Next::Empty,
+        }
+    }
+
+    /// Waits until there is something to take, at most for `timeout` (`None`: for ever).
+    pub fn wait(&self, timeout: Option<Duration>) -> Wait {
+        self.wait_while(timeout, || true)
+    }
+
+    /// As [`wait`](Self::wait), but ends with [`Wait::Interrupted`] when `condition` is false; it is looked at again after
+    /// [`Monitor::interrupt`].
+    pub fn wait_while(&self, timeout: Option<Duration>, condition: impl Fn() -> bool) -> Wait {
+        let waited = self.monitor.timeline.bytes().wait_while(self.offset, timeout, condition);
+        waited.unwrap_or(Wait::Ready)
+    }
+
+    /// For event loops: whether there is something to take; if not, `waker` is called once when that changes, by the thread
+    /// that writes. Give it back with [`forget`](Self::forget) when it is no longer wanted.
+    pub fn poll(&self, waker: &Waker) -> Poll<Wait> {
+        let polled = self.monitor.timeline.bytes().poll_wait(self.offset, waker);
+        polled.unwrap_or(Poll::Ready(Wait::Ready))
+    }
+
+    /// Takes back a waker that [`poll`](Self::poll) was given.
+    pub fn forget(&self, waker: &Waker) {
+        self.monitor.timeline.bytes().forget(waker);
+    }
+
+    /// Combined offset of the next byte that it will take.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many bytes it has missed so far.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The monitor that is followed.
+    #[must_use]
+    pub fn monitor(&self) -> &Arc<Monitor> {
+        &self.monitor
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.monitor.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower")
+            .field("monitor", &self.monitor.name())
+            .field("offset", &self.offset)
+            .field("skipped", &self.skipped)
+            .finish()
+    }
+}
+
+impl Monitor {
+    /// Makes every [`Follower::wait_while`] of this monitor look at its condition again.
+    pub fn interrupt(&self) {
+        self.timeline.bytes().interrupt();
+    }
+}

@@ -1,0 +1,361 @@
+//! The bytes of all streams in the order of their arrival, and the marks that tell them apart.
+//!
+//! Both are replay buffers. A mark says: from this offset on the bytes belong to that stream and arrived at that time,
+//! and so many bytes of each stream came before. It is written before the bytes that it describes, so that whoever
+//! sees a byte also finds its mark, and only when something changed, so that a busy stream needs one per clock
+//! tick. Marks have a fixed size: mark k is at offset `k * MARK`. As all their fields only grow, any of them can be
+//! searched for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flightring_replay::{CreateError, FutureOffset, Read, ReplayBuffer, WriteError, WriteGuard};
+
+use crate::clock::Time;
+use crate::stream::Stream;
+
+/// Bytes of an encoded mark.
+const MARK: usize = 32;
+/// Marks are for at least this many alternations of the streams...
+const MARKS_MIN: usize = 64;
+/// ...and for one in so many bytes: lines that alternate between the streams
+/// are rarely shorter.
+const BYTES_PER_MARK: usize = 64;
+/// The number of a packed state that has no mark yet.
+const NO_MARK: u64 = 0;
+
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    bytes: ReplayBuffer,
+    marks: ReplayBuffer,
+    /// The packed time and stream of the last mark. This and all below is written
+    /// under the write guard of `bytes` only.
+    last: AtomicU64,
+    totals: [AtomicU64; 3],
+    lines: AtomicU64,
+    last_write: AtomicU64,
+}
+
+/// What is known about the bytes from an offset on, up to the next mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) offset: u64,
+    /// How many bytes of stdout and of stderr came before.
+    totals: [u64; 2],
+    pub(crate) time: Time,
+    pub(crate) stream: Stream,
+}
+
+impl Mark {
+    fn encode(&self) -> [u8; MARK] {
+        let words = [self.offset, self.totals[0], self.totals[1], pack(self.time, self.stream)];
+        let mut encoded = [0; MARK];
+        for (chunk, word) in encoded.as_chunks_mut().0.iter_mut().zip(words) {
+            *chunk = word.to_ne_bytes();
+        }
+        encoded
+    }
+
+    fn decode(encoded: &[u8; MARK]) -> Option<Self> {
+        let [offset, stdout, stderr, packed] =
+            [0, 1, 2, 3].map(|i| u64::from_ne_bytes(encoded.as_chunks().0[i]));
+        let (time, stream) = unpack(packed)?;
+        Some(Self { offset, totals: [stdout, stderr], time, stream })
+    }
+
+    /// How many bytes of `stream` came before.
+    pub(crate) fn total_of(&self, stream: Stream) -> u64 {
+        match stream {
+            Stream::Stdout | Stream::Stderr => self.totals[stream.index()],
+            Stream::Log => self.offset - self.totals[0] - self.totals[1],
+        }
+    }
+}
+
+/// Microseconds need 51 bits this century.
+fn pack(time: Time, stream: Stream) -> u64 {
+    time.0 << 8 | stream as u64
+}
+
+fn unpack(packed: u64) -> Option<(Time, Stream)> {
+    Some((Time(packed >> 8), Stream::from_number(packed as u8)?))
+}
+
+impl Timeline {
+    pub(crate) fn new(capacity: usize) -> Result<Self, CreateError> {
+        let marks = (capacity / BYTES_PER_MARK).max(MARKS_MIN);
+        Ok(Self {
+            bytes: ReplayBuffer::new(capacity)?,
+            marks: ReplayBuffer::new(marks * MARK)?,
+            last: AtomicU64::new(NO_MARK),
+            totals: Default::default(),
+            lines: AtomicU64::new(0),
+            last_write: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> &ReplayBuffer {
+        &self.bytes
+    }
+
+    /// Appends `data` under the guard of [`bytes`](Self::bytes), so that several appends can be kept together.
+    #[inline]
+    pub(crate) fn append(
+        &self,
+        guard: &mut WriteGuard<'_>,
+        stream: Stream,
+        now: Time,
+        data: &[u8],
+    ) -> Result<u64, WriteError> {
+        if data.is_empty() {
+            return guard.write(data);
+        }
+        let now = Time(now.0.max(self.last_write.load(Ordering::Relaxed)));
+        let packed = pack(now, stream);
+        if self.last.load(Ordering::Relaxed) != packed {
+            self.mark(guard, now, stream)?;
+        }
+        let start = guard.write(data)?;
+        let total = &self.totals[stream.index()];
+        total.store(total.load(Ordering::Relaxed) + data.len() as u64, Ordering::Relaxed);
+        let newlines = memchr::memchr_iter(b'\n', data).count() as u64;
+        self.lines.store(self.lines.load(Ordering::Relaxed) + newlines, Ordering::Relaxed);
+        self.last_write.store(now.0, Ordering::Relaxed);
+        Ok(start)
+    }
+
+    #[cold]
+    fn mark(&self, guard: &WriteGuard<'_>, time: Time, stream: Stream) -> Result<(), WriteError> {
+        let [stdout, stderr] = [0, 1].map(|i: usize| self.totals[i].load(Ordering::Relaxed));
+        let mark = Mark { offset: guard.total(), totals: [stdout, stderr], time, stream };
+        self.marks.write(&mark.encode())?;
+        self.last.store(pack(time, stream), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Forgets everything and gives the memory back. Offsets go on.
+    pub(crate) fn clear(&self) {
+        let mut guard = self.bytes.lock();
+        guard.clear();
+        self.marks.clear();
+        self.last.store(NO_MARK, Ordering::Relaxed);
+    }
+
+    pub(crate) fn close(&self) {
+        self.bytes.close();
+    }
+
+    pub(crate) fn allocated(&self) -> usize {
+        self.bytes.allocated() + self.marks.allocated()
+    }
+
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn last_write(&self) -> Option<Time> {
+        Some(Time(self.last_write.load(Ordering::Relaxed))).filter(|time| time.0 > 0)
+    }
+
+    pub(crate) fn stream_total(&self, stream: Stream) -> u64 {
+        self.totals[stream.index()].load(Ordering::Relaxed)
+    }
+
+    /// Mark `index`, or `None` if it was evicted or is not written yet.
+    fn get(&self, index: u64) -> Option<Mark> {
+        let mut encoded = [0; MARK];
+        let read = self.marks.read_from(index * MARK as u64, &mut encoded).ok()?;
+        if (read.skipped, read.len) == (0, MARK) { Mark::decode(&encoded) } else { None }
+    }
+
+    /// The number and content of the newest retained mark that is `before` the one looked for, or of the oldest one if
+    /// none is. `None` if there are no marks at all.
+    ///
+    /// `before` must be true for a prefix of the marks.
+    pub(crate) fn search(&self, before: impl Fn(&Mark) -> bool) -> Option<(u64, Mark)> {
+        loop {
+            let (oldest, end) =
+                (self.marks.oldest() / MARK as u64, self.marks.total() / MARK as u64);
+            if oldest >= end {
+                return None;
+            }
+            // `low` is before or the oldest, `high` is not before or the end.
+            let (mut low, mut high) = (oldest, end);
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                // One that was evicted meanwhile is older than those we want.
+                if self.get(middle).is_none_or(|mark| before(&mark)) {
+                    low = middle;
+                } else {
+                    high = middle;
+                }
+            }
+            if let Some(mark) = self.get(low) {
+                return Some((low, mark));
+            }
+        }
+    }
+
+    /// Whether a line of `stream` begins at the combined offset `offset`: the stream's byte before is a line feed, or there
+    /// is none. What is not retained any more is taken for the middle of a line.
+    pub(crate) fn is_line_start(&self, stream: Stream, offset: u64) -> bool {
+        // Of the mark that describes the byte before.
+        let Some(before) = offset.checked_sub(1) else { return true };
+        let mut byte = [0];
+        match self.read_piece(before, &mut 0, &mut byte) {
+            Ok(Piece { mark: Some(mark), read }) if (read.start, read.len) == (before, 1) => {
+                if mark.stream == stream {
+                    return byte == *b"\n";
+                }
+                let Some(last) = mark.total_of(stream).checked_sub(1) else { return true };
+                match self.read_stream(stream, last, &mut byte) {
+                    Ok(read) if (read.start, read.len) == (last, 1) => byte == *b"\n",
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// The oldest retained mark whose time is `time` or later.
+    pub(crate) fn first_mark_from(&self, time: Time) -> Option<Mark> {
+        let (index, mark) = self.search(|mark| mark.time < time)?;
+        if mark.time < time { self.get(index + 1) } else { Some(mark) }
+    }
+
+    /// Reads bytes of one stream that arrived together, from the combined offset `offset` on.
+    ///
+    /// `hint` is the number of a mark at or before the offset, as an earlier call left it; it spares the search.
+    pub(crate) fn read_piece(
+        &self,
+        offset: u64,
+        hint: &mut u64,
+        dst: &mut [u8],
+    ) -> Result<Piece, FutureOffset> {
+        let mut from = offset;
+        loop {
+            // The total first: the marks of everything below it are there.
+            let head = self.bytes.read_from(from, &mut [])?;
+            let nothing = Piece { mark: None, read: Read { skipped: head.start - offset, ..head } };
+            if head.start == head.total {
+                return Ok(nothing);
+            }
+            let Some((index, mark, next)) = self.mark_at(head.start, *hint) else {
+                // Cleared meanwhile: look again.
+                from = head.start;
+                continue;
+            };
+            *hint = index;
+            from = head.start.max(mark.offset);
+            let end = next.map_or(head.total, |next| next.offset.min(head.total));
+            let wanted = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
+            let wanted = wanted.min(dst.len());
+            let read = self.bytes.read_from(from, &mut dst[..wanted])?;
+            if read.start >= end && end < read.total {
+                // Evicted meanwhile, or a mark whose bytes never came.
+                from = read.start;
+                *hint = index + 1;
+                continue;
+            }
+            let len = read.len.min(usize::try_from(end - read.start.min(end)).unwrap_or(read.len));
+            let next = read.start + len as u64;
+            let end = read.end && next == read.total;
+            let skipped = read.start - offset;
+            return Ok(Piece { mark: Some(mark), read: Read { len, skipped, end, ..read } });
+        }
+    }
+
+    /// How many bytes of `stream` readers can see.
+    pub(crate) fn visible_total(&self, stream: Stream) -> u64 {
+        loop {
+            let marks = self.marks.total();
+            let Some(mark) = (marks / MARK as u64).checked_sub(1).and_then(|last| self.get(last))
+            else {
+                // Nothing was written, or all was cleared and nobody writes.
+                if self.marks.total() == marks {
+                    return self.stream_total(stream);
+                }
+                continue;
+            };
+            let total = self.bytes.total();
+            // Without a newer mark, everything after this one is of its stream.
+            if self.marks.total() == marks {
+                let newer = if mark.stream == stream { total - mark.offset } else { 0 };
+                return mark.total_of(stream) + newer;
+            }
+        }
+    }
+
+    /// Reads bytes of one stream only, by the stream's own offsets.
+    pub(crate) fn read_stream(
+        &self,
+        stream: Stream,
+        offset: u64,
+        dst: &mut [u8],
+    ) -> Result<Read, FutureOffset> {
+        let closed = self.bytes.is_closed();
+        let total = self.visible_total(stream);
+        if offset > total {
+            return Err(FutureOffset { offset, total });
+        }
+        let found = |start: u64, len: usize| Read {
+            start,
+            len,
+            skipped: start - offset,
+            total,
+            end: closed && start + len as u64 == total,
+        };
+        let Some((mut hint, mark)) = self.search(|mark| mark.total_of(stream) <= offset) else {
+            return Ok(found(total, 0));
+        };
+        let mut at = mark.offset;
+        if mark.stream == stream {
+            at += offset.saturating_sub(mark.total_of(stream));
+        }
+        let (mut start, mut len) = (None, 0);
+        let mut scratch = [0; 1];
+        while len < dst.len() || start.is_none() {
+            // With no room left, one byte more tells where the next read starts.
+            let room = if len < dst.len() { &mut dst[len..] } else { &mut scratch[..] };
+            let Ok(Piece { mark: Some(mark), read }) = self.read_piece(at, &mut hint, room) else {
+                break;
+            };
+            at = read.next();
+            if read.len == 0 {
+                break;
+            }
+            if mark.stream != stream {
+                at = self.get(hint + 1).map_or(at, |next| next.offset.max(at));
+                continue;
+            }
+            let here = mark.total_of(stream) + (read.start - mark.offset);
+            if here >= total || here != *start.get_or_insert(here) + len as u64 {
+                // Written after this read began, or evicted in the middle of it.
+                break;
+            }
+            len += read.len.min(dst.len() - len).min((total - here) as usize);
+        }
+        Ok(found(start.unwrap_or(total).max(offset).min(total), len))
+    }
+
+    /// The mark that describes the byte at `offset`, and the one after it. If it was evicted, the oldest one.
+    fn mark_at(&self, offset: u64, hint: u64) -> Option<(u64, Mark, Option<Mark>)> {
+        // Most often the reader is still at the same mark, or at the next.
+        for index in hint..hint.saturating_add(3) {
+            let Some(mark) = self.get(index).filter(|mark| mark.offset <= offset) else { break };
+            let next = self.get(index + 1);
+            if next.is_none_or(|next| next.offset > offset) {
+                return Some((index, mark, next));
+            }
+        }
+        let (index, mark) = self.search(|mark| mark.offset <= offset)?;
+        Some((index, mark, self.get(index + 1)))
+    }
+}
+
+/// Bytes of one stream that arrived together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece {
+    /// What is known about them; `None` if there are none.
+    pub(crate) mark: Option<Mark>,
+    pub(crate) read: Read,
+}

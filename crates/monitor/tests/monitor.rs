@@ -1,0 +1,504 @@
+//! What monitors, hubs, sinks and subscriptions promise.
+
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use flightring_monitor::{
+    Hub, Level, Lines, Monitor, Next, NextLine, Options, ProcessState, Sink, Start, Stream, Time,
+    TimeFormat, WriteError,
+};
+
+const SOON: Option<Duration> = Some(Duration::from_secs(20));
+
+fn monitor(options: Options) -> Arc<Monitor> {
+    Monitor::new("test", options).expect("a capacity that exists")
+}
+
+fn callback_sink(
+    call: impl Fn(Stream, &[u8]) -> io::Result<()> + Send + Sync + 'static,
+) -> Options {
+    Options { sink: Some(Sink::Callback(Box::new(call))), ..Options::default() }
+}
+
+fn text(monitor: &Monitor) -> String {
+    String::from_utf8(monitor.snapshot().1).expect("text was written")
+}
+
+#[test]
+fn memory_comes_with_the_first_byte_and_goes_with_stop() {
+    let monitor = monitor(Options { capacity: 1000, ..Options::default() });
+    monitor.write(Stream::Stdout, b"").unwrap();
+    assert_eq!(monitor.stats().allocated, 0);
+    monitor.write(Stream::Stdout, b"one\n").unwrap();
+    assert!(monitor.stats().allocated >= 1000);
+    monitor.stop();
+    let stats = monitor.stats();
+    assert_eq!((stats.allocated, stats.total, stats.oldest), (0, 4, 4));
+    assert_eq!(stats.process, ProcessState::Stopped);
+    monitor.write(Stream::Stdout, b"two\n").unwrap();
+    assert_eq!(monitor.snapshot(), (4, b"two\n".to_vec()));
+    assert_eq!(monitor.stats().lines, 2);
+}
+
+#[test]
+fn the_sink_comes_first_and_what_it_refuses_is_not_kept() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let monitor = monitor(callback_sink({
+        let seen = Arc::clone(&seen);
+        move |stream, data| {
+            if data.starts_with(b"bad") {
+                return Err(io::Error::other("no"));
+            }
+            seen.lock().unwrap().push((stream, data.to_vec()));
+            Ok(())
+        }
+    }));
+    monitor.write(Stream::Stderr, b"good\n").unwrap();
+    monitor.write(Stream::Stderr, b"").unwrap();
+    let error = monitor.write(Stream::Stdout, b"bad\n").unwrap_err();
+    assert_eq!(error.to_string(), "the sink failed, so nothing was kept: no");
+    assert_eq!(text(&monitor), "good\n");
+    assert_eq!(*seen.lock().unwrap(), [(Stream::Stderr, b"good\n".to_vec())]);
+    monitor.close();
+    assert!(monitor.write(Stream::Stdout, b"late").unwrap_err().is_closed());
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_chain_passes_on_upwards_and_a_failure_above_keeps_nothing_below() {
+    let fail = Arc::new(AtomicUsize::new(0));
+    let all = monitor(callback_sink({
+        let fail = Arc::clone(&fail);
+        move |_, _| match fail.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }));
+    let chained = |above: &Arc<Monitor>| {
+        monitor(Options { sink: Some(Sink::Monitor(Arc::clone(above))), ..Options::default() })
+    };
+    let group = chained(&all);
+    let (a, b) = (chained(&group), chained(&group));
+    a.write(Stream::Stdout, b"from a\n").unwrap();
+    b.write(Stream::Stderr, b"from b\n").unwrap();
+    fail.store(1, Ordering::Relaxed);
+    assert!(matches!(a.write(Stream::Stdout, b"lost\n"), Err(WriteError::Sink(_))));
+    assert_eq!((text(&a), text(&b)), ("from a\n".to_owned(), "from b\n".to_owned()));
+    assert_eq!((text(&group), text(&all)), ("from a\nfrom b\n".to_owned(), text(&group)));
+}
+
+#[test]
+fn a_sink_that_writes_to_its_own_monitor_gets_an_error() {
+    let slot: Arc<Mutex<Option<Arc<Monitor>>>> = Arc::default();
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let monitor = monitor(callback_sink({
+        let (slot, errors) = (Arc::clone(&slot), Arc::clone(&errors));
+        move |_, _| {
+            let own = slot.lock().unwrap().clone().unwrap();
+            errors.lock().unwrap().push(own.write(Stream::Log, b"again").unwrap_err().to_string());
+            Ok(())
+        }
+    }));
+    *slot.lock().unwrap() = Some(Arc::clone(&monitor));
+    monitor.write(Stream::Stdout, b"x").unwrap();
+    assert!(errors.lock().unwrap()[0].contains("its own monitor"));
+    assert_eq!(text(&monitor), "x");
+    *slot.lock().unwrap() = None;
+}
+
+#[test]
+fn a_descriptor_as_sink_gets_the_bytes_untouched() {
+    let (mut reader, writer) = io::pipe().unwrap();
+    let monitor = monitor(Options { sink: Some(Sink::Fd(writer.into())), ..Options::default() });
+    monitor.write(Stream::Stdout, b"\x1b[1m\xff\n").unwrap();
+    drop(monitor);
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).unwrap();
+    assert_eq!(all, b"\x1b[1m\xff\n");
+}
+
+#[test]
+fn own_lines_have_level_prefix_and_time() {
+    let plain = monitor(Options::default());
+    assert!(!plain.log(Level::Debug, "hidden").unwrap());
+    assert!(plain.log(Level::Info, format_args!("{} + {}", 1, 1)).unwrap());
+    plain.set_level(Level::Error);
+    assert!(!plain.log(Level::Warn, "hidden").unwrap());
+    plain.log(Level::Error, "shown").unwrap();
+    assert_eq!(text(&plain), "[INFO] 1 + 1\n[ERROR] shown\n");
+    assert_eq!(plain.stats().stream_totals[2], plain.total());
+
+    let full = monitor(Options {
+        prefix: "proxy".to_owned(),
+        level: Level::Debug,
+        time_format: TimeFormat::from_name("RFC3339"),
+        ..Options::default()
+    });
+    full.log(Level::Debug, "x").unwrap();
+    let line = text(&full);
+    let (time, rest) = line.split_once(' ').unwrap();
+    assert!(time.len() >= 20 && time.as_bytes()[10] == b'T', "{time}");
+    assert_eq!(rest, "[proxy] [DEBUG] x\n");
+}
+
+#[test]
+fn a_hub_opens_finds_lists_and_removes_by_name() {
+    let hub = Hub::new();
+    let b = hub.open("b/with/slashes", Options::default()).unwrap();
+    let a = hub.open("a", Options { capacity: 10, ..Options::default() }).unwrap();
+    assert!(Arc::ptr_eq(&a, &hub.open("a", Options::default()).unwrap()));
+    assert!(hub.open("huge", Options { capacity: usize::MAX, ..Options::default() }).is_err());
+    let names: Vec<_> = hub.list().iter().map(|monitor| monitor.name().to_owned()).collect();
+    assert_eq!(names, ["a", "b/with/slashes"]);
+    assert!(Arc::ptr_eq(&b, &hub.get("b/with/slashes").unwrap()));
+    a.write(Stream::Stdout, b"last words").unwrap();
+    let mut follower = a.follow(Start::Oldest).unwrap();
+    hub.remove("a").unwrap();
+    assert!(hub.remove("a").is_none() && hub.get("a").is_none());
+    assert!(
+        matches!(follower.next(&mut [0; 64]), Next::Chunk(chunk) if chunk.data == b"last words")
+    );
+    assert_eq!(follower.next(&mut [0; 64]), Next::End);
+    drop(hub);
+    assert!(b.is_closed());
+}
+
+#[test]
+fn chunks_have_times_and_following_can_begin_at_one() {
+    let monitor = monitor(Options::default());
+    let before = Time::now();
+    monitor.write(Stream::Stdout, b"early\n").unwrap();
+    let early = Time::now();
+    while Time::now() == early {
+        std::thread::yield_now();
+    }
+    let between = Time::now();
+    monitor.write(Stream::Stdout, b"late\n").unwrap();
+    let mut buffer = [0; 64];
+    let mut follower = monitor.follow(Start::Oldest).unwrap();
+    let Next::Chunk(first) = follower.next(&mut buffer) else { panic!() };
+    assert!(first.data == b"early\n" && (before..=early).contains(&first.time));
+    let mut follower = monitor.follow(Start::Time(between)).unwrap();
+    assert!(matches!(follower.next(&mut buffer), Next::Chunk(chunk) if chunk.data == b"late\n"));
+    let mut all = monitor.follow(Start::Time(Time(0))).unwrap();
+    assert!(matches!(all.next(&mut buffer), Next::Chunk(chunk) if chunk.offset == 0));
+    let mut none = monitor.follow(Start::Time(Time(u64::MAX >> 8))).unwrap();
+    assert_eq!(none.next(&mut buffer), Next::Empty);
+}
+
+#[test]
+fn the_last_partial_line_is_kept_until_it_is_complete_or_the_end_comes() {
+    let monitor = monitor(Options { capacity: 64, ..Options::default() });
+    let mut lines = Lines::new(&monitor, Start::Now, 0).unwrap();
+    monitor.write(Stream::Stdout, b"out ").unwrap();
+    monitor.write(Stream::Stderr, b"err\nand ").unwrap();
+    let NextLine::Line(line) = lines.next() else { panic!() };
+    assert_eq!((line.stream, line.text, line.partial), (Stream::Stderr, &b"err"[..], false));
+    assert_eq!(lines.next(), NextLine::Empty);
+    monitor.write(Stream::Stdout, b"put\n").unwrap();
+    let NextLine::Line(line) = lines.next() else { panic!() };
+    assert_eq!((line.text, line.offset, line.partial), (&b"out put"[..], 0, false));
+    // A gap ends what is pending.
+    monitor.write(Stream::Stdout, &[b'x'; 100]).unwrap();
+    let NextLine::Line(line) = lines.next() else { panic!() };
+    assert_eq!((line.text, line.partial), (&b"and "[..], true));
+    assert_eq!(lines.next(), NextLine::Gap { offset: 16, skipped: 36 });
+    assert_eq!(lines.next(), NextLine::Empty);
+    monitor.write(Stream::Stdout, b"y").unwrap();
+    monitor.close();
+    let mut rest = Vec::new();
+    while let NextLine::Line(line) = lines.next() {
+        assert!(line.partial && line.continued);
+        rest.extend_from_slice(line.text);
+    }
+    assert_eq!(rest.last(), Some(&b'y'));
+    assert_eq!(lines.next(), NextLine::End);
+}
+
+#[test]
+fn a_subscription_gets_history_and_live_output_without_a_seam() {
+    let monitor = monitor(Options::default());
+    monitor.write(Stream::Stdout, b"history ").unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let subscription = monitor
+        .subscribe(Start::Oldest, move |next| {
+            let sent = match next {
+                Next::Chunk(chunk) => sender.send((chunk.offset, chunk.data.to_vec())),
+                Next::End => sender.send((u64::MAX, Vec::new())),
+                other => panic!("{other:?}"),
+            };
+            sent.unwrap();
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    monitor.write(Stream::Stderr, b"live ").unwrap();
+    monitor.write(Stream::Stdout, b"more").unwrap();
+    assert_eq!(monitor.stats().subscribers, 1);
+    monitor.close();
+    let mut all = Vec::new();
+    for (offset, data) in receiver {
+        if offset != u64::MAX {
+            assert_eq!(offset, all.len() as u64);
+        }
+        all.extend(data);
+    }
+    assert_eq!(all, b"history live more");
+    drop(subscription);
+    assert_eq!(monitor.stats().subscribers, 0);
+    assert!(monitor.subscribe(Start::Offset(100), |_| ControlFlow::Continue(())).is_err());
+}
+
+#[test]
+fn a_subscriber_that_stands_still_holds_up_nobody_and_is_told_what_it_missed() {
+    let monitor = monitor(Options { capacity: 1000, ..Options::default() });
+    let (go, wait) = mpsc::channel::<()>();
+    let (sender, seen) = mpsc::channel();
+    let slow = monitor
+        .subscribe(Start::Now, move |next| {
+            match next {
+                Next::Chunk(chunk) => sender.send((chunk.data.len() as u64, 0)).unwrap(),
+                Next::Gap { skipped, .. } => sender.send((0, skipped)).unwrap(),
+                _ => {}
+            }
+            let _ = wait.recv();
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    for _ in 0..1000 {
+        monitor.write(Stream::Stdout, &[b'z'; 100]).unwrap();
+    }
+    drop(go);
+    monitor.close();
+    let (bytes, skipped) = seen.iter().fold((0, 0), |(b, s), (bytes, gap)| (b + bytes, s + gap));
+    assert_eq!(bytes + skipped, 100_000);
+    assert!(skipped > 0);
+    assert_eq!(monitor.stats().skipped, skipped);
+    drop(slow);
+}
+
+#[test]
+fn cancelling_inside_the_callback_is_its_last_run() {
+    struct DropCounter(Arc<AtomicUsize>);
+    impl Drop for DropCounter {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let monitor = monitor(Options::default());
+    let slot = Arc::new(Mutex::new(None));
+    let (runs, drops) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let guard = DropCounter(Arc::clone(&drops));
+    let (sender, done) = mpsc::channel();
+    let subscription = monitor.subscribe(Start::Now, {
+        let (slot, runs) = (Arc::clone(&slot), Arc::clone(&runs));
+        move |_| {
+            let _guard = &guard;
+            runs.fetch_add(1, Ordering::SeqCst);
+            let mut own: flightring_monitor::Subscription = slot.lock().unwrap().take().unwrap();
+            own.cancel();
+            drop(own);
+            sender.send(()).unwrap();
+            ControlFlow::Continue(())
+        }
+    });
+    *slot.lock().unwrap() = Some(subscription.unwrap());
+    monitor.write(Stream::Stdout, b"a").unwrap();
+    done.recv().unwrap();
+    monitor.write(Stream::Stdout, b"b").unwrap();
+    assert!(done.recv().is_err(), "dropped with the callback");
+    while monitor.stats().subscribers > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!((runs.load(Ordering::SeqCst), drops.load(Ordering::SeqCst)), (1, 1));
+    // One that never gets anything is ended from outside.
+    let mut idle = monitor.subscribe(Start::Now, |_| ControlFlow::Continue(())).unwrap();
+    idle.cancel();
+    assert!(idle.is_finished());
+    // One that has had enough says so.
+    let enough = monitor.subscribe(Start::Oldest, |_| ControlFlow::Break(())).unwrap();
+    while !enough.is_finished() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn everything_a_child_writes_is_there_before_its_end_is_noted() {
+    let hub = Hub::new();
+    let monitor = hub.open("child", Options::default()).unwrap();
+    let script = "printf out1; printf err1 >&2; printf out2; exit 7";
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    monitor.watch(child.id()).unwrap();
+    monitor.attach(Stream::Stdout, OwnedFd::from(child.stdout.take().unwrap())).unwrap();
+    monitor.attach(Stream::Stderr, OwnedFd::from(child.stderr.take().unwrap())).unwrap();
+    assert!(monitor.wait_finished(SOON));
+    assert_eq!(monitor.process(), ProcessState::Exited { code: 7 });
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    let mut dst = [0; 64];
+    let read = monitor.read_stream(Stream::Stdout, 0, &mut dst).unwrap();
+    assert_eq!(&dst[..read.len], b"out1out2");
+    let read = monitor.read_stream(Stream::Stderr, 0, &mut dst).unwrap();
+    assert_eq!(&dst[..read.len], b"err1");
+    assert_eq!(monitor.stats().attached, 0);
+}
+
+#[test]
+fn a_killed_child_is_noted_and_its_monitor_can_serve_the_next() {
+    let hub = Hub::new();
+    let monitor = hub.open("child", Options::default()).unwrap();
+    for round in 0..3 {
+        let mut child = Command::new("sh")
+            .args(["-c", "echo up; exec sleep 1000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = Lines::new(&monitor, Start::Now, 0).unwrap();
+        monitor.attach(Stream::Stdout, child.stdout.take().unwrap().into()).unwrap();
+        monitor.watch(child.id()).unwrap();
+        assert_eq!(monitor.process(), ProcessState::Running { pid: child.id() });
+        lines.wait(SOON);
+        assert!(matches!(lines.next(), NextLine::Line(line) if line.text == b"up"));
+        child.kill().unwrap();
+        assert!(monitor.wait_finished(SOON));
+        assert_eq!(monitor.process(), ProcessState::Killed { signal: 9 });
+        child.wait().unwrap();
+        monitor.stop();
+        assert_eq!(monitor.oldest(), 3 * (round + 1));
+    }
+}
+
+#[test]
+fn stop_detaches_and_nothing_comes_any_more() {
+    let monitor = monitor(Options::default());
+    let (reader, mut writer) = io::pipe().unwrap();
+    monitor.attach(Stream::Stdout, reader.into()).unwrap();
+    writer.write_all(b"before").unwrap();
+    let follower = monitor.follow(Start::Now).unwrap();
+    while monitor.total() < 6 {
+        follower.wait(Some(Duration::from_millis(10)));
+    }
+    monitor.stop();
+    assert_eq!(writer.write_all(b"after").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!((monitor.total(), monitor.stats().attached), (6, 0));
+}
+
+#[test]
+fn what_a_broken_sink_refuses_is_counted_and_the_child_goes_on() {
+    let monitor = monitor(callback_sink(|_, _| Err(io::ErrorKind::BrokenPipe.into())));
+    let (reader, mut writer) = io::pipe().unwrap();
+    monitor.attach(Stream::Stdout, reader.into()).unwrap();
+    writer.write_all(&[0; 300_000]).unwrap();
+    drop(writer);
+    assert!(monitor.wait_finished(SOON));
+    assert_eq!((monitor.stats().refused, monitor.total()), (300_000, 0));
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_refused() {
+    let monitor = monitor(Options::default());
+    let file = std::fs::File::open("/proc/self/exe").unwrap();
+    let error = monitor.attach(Stream::Stdout, file.into()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    assert!(monitor.watch(u32::MAX).is_err());
+    monitor.close();
+    let (reader, _writer) = io::pipe().unwrap();
+    assert!(monitor.attach(Stream::Stdout, reader.into()).is_err());
+}
+
+/// The last reference may go away inside the thread that reads the descriptors.
+#[test]
+fn a_monitor_may_be_dropped_and_stopped_inside_its_own_sink() {
+    let slot: Arc<Mutex<Option<Arc<Monitor>>>> = Arc::default();
+    let (sender, done) = mpsc::channel();
+    let monitor = monitor(callback_sink({
+        let slot = Arc::clone(&slot);
+        move |_, _| {
+            let own = slot.lock().unwrap().take();
+            if let Some(own) = own {
+                own.close();
+                sender.send(own.stats().attached).unwrap();
+            }
+            Ok(())
+        }
+    }));
+    let (reader, mut writer) = io::pipe().unwrap();
+    monitor.attach(Stream::Stdout, reader.into()).unwrap();
+    *slot.lock().unwrap() = Some(monitor);
+    writer.write_all(b"x").unwrap();
+    assert_eq!(done.recv_timeout(SOON.unwrap()), Ok(0));
+}
+
+#[test]
+fn flushing_delivers_what_is_no_whole_line_yet() {
+    let monitor = monitor(Options::default());
+    monitor.write(Stream::Stdout, b"done\nname? ").unwrap();
+    let mut lines = Lines::new(&monitor, Start::Oldest, 0).unwrap();
+    let mut next = |flush: bool| {
+        if flush {
+            lines.flush();
+        }
+        match lines.next() {
+            NextLine::Line(line) => Some((
+                String::from_utf8_lossy(line.text).into_owned(),
+                line.partial,
+                line.continued,
+            )),
+            _ => None,
+        }
+    };
+    assert_eq!(next(false), Some(("done".into(), false, false)));
+    assert_eq!(next(false), None);
+    assert_eq!(next(true), Some(("name? ".into(), true, false)));
+    assert_eq!(next(true), None);
+    monitor.write(Stream::Stdout, b"me\n").unwrap();
+    assert_eq!(next(true), Some(("me".into(), false, true)));
+    assert_eq!(next(false), None);
+}
+
+#[test]
+fn a_monitor_knows_the_one_that_it_passes_its_output_on_to() {
+    let all = monitor(Options::default());
+    let sink = Some(Sink::Monitor(Arc::clone(&all)));
+    let one = Monitor::new("one", Options { sink, ..Options::default() }).unwrap();
+    assert!(one.passes_to().is_some_and(|to| Arc::ptr_eq(to, &all)));
+    assert!(all.passes_to().is_none());
+}
+
+#[test]
+fn terminals_and_sockets_are_read_like_pipes() {
+    use std::os::fd::FromRawFd;
+    let monitor = monitor(Options::default());
+    let (mut master, mut slave) = (-1, -1);
+    let null = std::ptr::null_mut();
+    // SAFETY: both numbers are written, nothing else is asked for.
+    let opened = unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
+    assert_eq!(opened, 0);
+    // SAFETY: the two were just opened, and belong to nobody else.
+    let [master, slave] = [master, slave].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    monitor.attach(Stream::Stdout, master).unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "test -t 1 && echo terminal"])
+        .stdout(Stdio::from(slave))
+        .spawn()
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    // That the other side is gone is an error for a terminal, and an end here.
+    assert!(monitor.wait_finished(SOON));
+    assert_eq!(text(&monitor), "terminal\r\n");
+
+    let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    monitor.attach(Stream::Stderr, ours.into()).unwrap();
+    theirs.write_all(b"socket\n").unwrap();
+    drop(theirs);
+    assert!(monitor.wait_finished(SOON));
+    assert_eq!(text(&monitor), "terminal\r\nsocket\n");
+}
