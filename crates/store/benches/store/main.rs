@@ -1,0 +1,300 @@
+//! Ours, the origin's algorithm and SQLite, side by side in one run.
+//!
+//! `cargo bench -p flightring-store` prints a Markdown table per question. Every figure is the median of several
+//! rounds, and the candidates take turns within a round, so that a noisy machine is noisy for all. What one thread does
+//! is measured in its processor time.
+//! `FLIGHTRING_LONG=1` adds our store of a million records; the others take too long to fill.
+
+mod origin;
+mod otlp;
+mod sqlite;
+mod threads;
+
+use std::hint::black_box;
+
+use flightring_store::{
+    Attribute, AttributeFilter, Filter, Limits, Metric, MetricStore, Number, Point, Span,
+    Temporality, TraceStore,
+};
+
+/// What a candidate must be able to do.
+trait Candidate {
+    fn insert(&mut self, record: &Record<'_>);
+    fn by_trace(&mut self, trace: [u8; 16]) -> usize;
+    fn newest_of_service(&mut self, service: &str, count: usize) -> usize;
+}
+
+/// A record as all candidates get it: 500 bytes in all, most of them attributes.
+struct Record<'a> {
+    trace: [u8; 16],
+    span: [u8; 8],
+    service: &'a str,
+    name: &'a str,
+    start: u64,
+    payload: &'a str,
+}
+
+struct Ours(TraceStore);
+
+impl Ours {
+    fn new(capacity: usize) -> Self {
+        Self(TraceStore::new(&Limits::with_capacity(capacity)).expect("valid limits"))
+    }
+
+    fn count(&self, filter: Filter) -> usize {
+        let mut cursor = self.0.query(filter).expect("a valid filter");
+        let mut bytes = 0;
+        while let Some(record) = cursor.next() {
+            bytes += record.wire().len();
+        }
+        bytes
+    }
+}
+
+impl Candidate for Ours {
+    fn insert(&mut self, record: &Record<'_>) {
+        let attributes = [Attribute::text("payload", record.payload)];
+        self.0.add(&Span {
+            trace_id: record.trace,
+            span_id: record.span,
+            name: record.name,
+            service: record.service,
+            start_ns: record.start,
+            end_ns: record.start + 1000,
+            attributes: &attributes,
+            ..Span::default()
+        });
+    }
+
+    fn by_trace(&mut self, trace: [u8; 16]) -> usize {
+        let mut filter = Filter::default();
+        filter.trace_id = Some(trace);
+        self.count(filter)
+    }
+
+    fn newest_of_service(&mut self, service: &str, count: usize) -> usize {
+        let mut filter = Filter::default();
+        filter.service = Some(service.to_owned());
+        filter.limit = Some(count);
+        self.count(filter)
+    }
+}
+
+/// The stream of records: 8 spans a trace, interleaved; services and names in turn, by a generator.
+struct Stream {
+    random: u64,
+    n: u64,
+    services: Vec<String>,
+    names: Vec<String>,
+    payload: String,
+}
+
+impl Stream {
+    fn new(services: usize) -> Self {
+        Self {
+            random: 42,
+            n: 0,
+            services: (0..services).map(|i| format!("service-{i:04}")).collect(),
+            names: (0..100).map(|i| format!("operation-{i:03}")).collect(),
+            payload: "p".repeat(400),
+        }
+    }
+
+    fn trace_of(n: u64) -> [u8; 16] {
+        // Sixteen traces are open at a time, with eight spans each.
+        let trace = u128::from(n / 128 * 16 + n % 16) + 1;
+        (trace.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_be_bytes()
+    }
+
+    fn next(&mut self) -> Record<'_> {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let n = self.n;
+        self.n += 1;
+        let pick = (self.random >> 33) as usize;
+        Record {
+            trace: Self::trace_of(n),
+            span: n.to_be_bytes(),
+            service: &self.services[pick % self.services.len()],
+            name: &self.names[pick / 1024 % self.names.len()],
+            start: 1_700_000_000_000_000_000 + n * 1000,
+            payload: &self.payload,
+        }
+    }
+}
+
+/// Processor time of this thread, in nanoseconds: what other processes do meanwhile does not count.
+pub(crate) struct Cpu(i64);
+
+impl Cpu {
+    pub(crate) fn now() -> Self {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Self(time.tv_sec * 1_000_000_000 + time.tv_nsec)
+    }
+
+    pub(crate) fn elapsed(&self) -> f64 {
+        (Self::now().0 - self.0) as f64
+    }
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn make(which: usize, capacity: usize) -> Box<dyn Candidate> {
+    match which {
+        0 => Box::new(Ours::new(capacity)),
+        1 => Box::new(origin::Origin::new(capacity)),
+        _ => Box::new(sqlite::Sqlite::new(capacity)),
+    }
+}
+
+const NAMES: [&str; 3] = ["flightring", "origin's algorithm", "SQLite :memory:"];
+
+/// Nanoseconds an insert takes in a full store, and microseconds of the two queries.
+fn measure(capacity: usize, services: usize, rounds: usize) {
+    // Enough for a good figure, few enough for the slow ones.
+    let counts = if capacity >= 1_000_000 { [400_000_u32, 0, 0] } else { [200_000, 3_000, 10_000] };
+    let mut candidates = Vec::new();
+    for (which, &count) in counts.iter().enumerate() {
+        // The origin takes minutes to fill its largest store with few keys.
+        if count == 0 || (which == 1 && services < 10 && capacity > 10_000) {
+            continue;
+        }
+        let mut candidate = make(which, capacity);
+        let mut stream = Stream::new(services);
+        for _ in 0..capacity + 1000 {
+            candidate.insert(&stream.next());
+        }
+        candidates.push((which, count, candidate, stream, Vec::new(), Vec::new(), Vec::new()));
+    }
+    for _ in 0..rounds {
+        for (_, count, candidate, stream, inserts, traces, newest) in &mut candidates {
+            let begin = Cpu::now();
+            for _ in 0..*count {
+                candidate.insert(&stream.next());
+            }
+            inserts.push(begin.elapsed() / f64::from(*count));
+            let held = stream.n - capacity as u64 + 1000;
+            let begin = Cpu::now();
+            for i in 0..500 {
+                let n = held + i * 7919 % (capacity as u64 - 2000);
+                black_box(candidate.by_trace(Stream::trace_of(n)));
+            }
+            traces.push(begin.elapsed() / 500.0);
+            let begin = Cpu::now();
+            for i in 0..200 {
+                let service = format!("service-{:04}", i % services);
+                black_box(candidate.newest_of_service(&service, 50));
+            }
+            newest.push(begin.elapsed() / 200.0);
+        }
+    }
+    for (which, _, _, _, inserts, traces, newest) in candidates {
+        println!(
+            "| {} | {capacity} | {services} | {:.2} | {:.0} | {:.2} | {:.2} |",
+            NAMES[which],
+            1000.0 / median(inserts.clone()),
+            median(inserts),
+            median(traces) / 1000.0,
+            median(newest) / 1000.0,
+        );
+    }
+}
+
+fn main() {
+    let long = std::env::var_os("FLIGHTRING_LONG").is_some();
+    println!("## Insert + evict + index, and queries\n");
+    println!(
+        "| store | capacity | services | inserts M/s | insert ns | by trace us | newest 50 of a service us |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for capacity in [10_000, 100_000] {
+        for services in [1, 10, 1000] {
+            measure(capacity, services, 5);
+        }
+    }
+    if long {
+        for services in [1, 10, 1000] {
+            measure(1_000_000, services, 3);
+        }
+    }
+    memory();
+    metrics();
+    threads::measure();
+    otlp::measure();
+}
+
+/// Bytes a record of 500 takes, by the figures that the tests hold against an allocator.
+fn memory() {
+    println!("\n## Memory, 20 services, 100 names, 8 spans a trace\n");
+    println!("| capacity | record bytes | all bytes a record | 1.1 x record + 64 |");
+    println!("|---|---|---|---|");
+    for capacity in [10_000, 100_000] {
+        let mut ours = Ours::new(capacity);
+        let mut stream = Stream::new(20);
+        for _ in 0..3 * capacity {
+            ours.insert(&stream.next());
+        }
+        let stats = ours.0.stats();
+        let record = stats.live_bytes as f64 / stats.count as f64;
+        println!(
+            "| {capacity} | {record:.0} | {:.0} | {:.0} |",
+            stats.total_bytes() as f64 / stats.count as f64,
+            1.1 * record + 64.0
+        );
+    }
+}
+
+/// Points of 200 regular series: what they cost in time and memory.
+fn metrics() {
+    const SECOND: u64 = 1_000_000_000;
+    let hosts = (0..100).map(|i| format!("host-{i}.example.org")).collect::<Vec<_>>();
+    let store = MetricStore::new(&Limits::with_capacity(100_000)).expect("valid limits");
+    let mut rates = Vec::new();
+    for round in 0..2000_u64 {
+        let begin = Cpu::now();
+        for (i, host) in hosts.iter().enumerate() {
+            let attributes = [Attribute::text("host.name", host)];
+            let metric = |name, point| Metric {
+                name,
+                unit: "By",
+                description: "",
+                service: "agent",
+                time_ns: 1_700_000_000 * SECOND + round * 10 * SECOND,
+                start_ns: 1_690_000_000 * SECOND,
+                point,
+                attributes: &attributes,
+            };
+            let value = Number::Int((round * (i as u64 + 1)) as i64);
+            let sum = Point::Sum { value, temporality: Temporality::Cumulative, monotonic: true };
+            store.add(&metric("network.io", sum));
+            let level = Number::Double(0.25 * ((round / 7 + i as u64) % 5) as f64);
+            store.add(&metric("memory.usage", Point::Gauge(level)));
+        }
+        rates.push(200.0 * 1000.0 / begin.elapsed());
+    }
+    let mut filter = Filter::default();
+    filter.names = vec!["network.io".to_owned()];
+    filter.attributes =
+        vec![AttributeFilter { key: "host.name".to_owned(), value: Some(hosts[7].clone()) }];
+    let begin = Cpu::now();
+    let mut cursor = store.query(filter).expect("a valid filter");
+    let mut points = 0;
+    while cursor.next().is_some() {
+        points += 1;
+    }
+    let query = begin.elapsed() / 1000.0;
+    let stats = store.stats();
+    println!("\n## Metrics: 200 regular series, 100,000 points held\n");
+    println!("| inserts M/s | bytes a point, all included | one series of {points} points us |");
+    println!("|---|---|---|");
+    println!(
+        "| {:.2} | {:.2} | {query:.0} |",
+        median(rates),
+        stats.total_bytes() as f64 / stats.count as f64
+    );
+}

@@ -1,0 +1,513 @@
+//! Walking the chains: from a filter to records, page by page, without ever stopping a writer.
+
+use std::sync::Arc;
+
+use crate::core::{By, Core, Origin, Shared, Slot};
+use crate::decode::{
+    MAX_NAME, Signal, any_value, attributes, cut, resource_attributes, value_contains,
+};
+use crate::filter::{Filter, FilterError, Order};
+use crate::intern::{Chain, NONE};
+use crate::record::RecordRef;
+use crate::series::{Answer, Series};
+use crate::wire::{Value, fields};
+use crate::writer::trace_words;
+
+/// Records fetched at a time.
+const PAGE: usize = 64;
+
+/// How much of what was asked for an answer can speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Coverage {
+    /// From this sequence number on nothing that matches is missing from the answer (up to the answer's end, see
+    /// `truncated`).
+    pub complete_since_sequence: u64,
+    /// The arrival time of the oldest record that is still held, in nanoseconds since 1970; 0 if nothing was ever
+    /// evicted, so that the answer is complete since the beginning.
+    pub complete_since_time_ns: u64,
+    /// One more than the last sequence number that was looked at.
+    pub end_sequence: u64,
+    /// How many records of the range asked for were evicted, whether they would have matched or not.
+    pub evicted: u64,
+    /// Whether the limit was met before everything was looked at.
+    pub truncated: bool,
+}
+
+/// A filter, looked up in a store's names.
+struct Compiled {
+    trace: Option<[u64; 2]>,
+    service: Option<u32>,
+    names: Option<Vec<u32>>,
+    classes: Option<Vec<u8>>,
+}
+
+/// What one page holds.
+#[derive(Default)]
+struct Page {
+    bytes: Vec<u8>,
+    hits: Vec<Hit>,
+    origins: Vec<Arc<Origin>>,
+    next: usize,
+}
+
+impl Page {
+    /// Room for what most answers need, so that a small one costs one allocation each.
+    fn new() -> Self {
+        Self { bytes: Vec::with_capacity(8 << 10), hits: Vec::with_capacity(16), ..Self::default() }
+    }
+
+    /// Takes points of an answer; `false` if there were fewer than `room`.
+    fn fill(&mut self, shared: &Shared, answer: &mut Answer, room: usize) -> bool {
+        while self.hits.len() < room {
+            let start = self.bytes.len();
+            let Some((slot, origin)) = answer.next(shared, &mut self.bytes) else { return false };
+            self.hits.push(Hit { slot, start, origin: self.origins.len() });
+            self.origins.push(origin);
+        }
+        true
+    }
+}
+
+struct Hit {
+    slot: Slot,
+    start: usize,
+    origin: usize,
+}
+
+/// Where the walk stands.
+enum Walk {
+    /// Nothing can match.
+    Nothing,
+    /// Every position downwards; the next one to look at is below this.
+    Down(u64),
+    /// Every position upwards.
+    Up(u64),
+    /// Back along chains, always taking the newest.
+    Chains(By, Vec<u64>),
+    /// Positions that were collected, to be taken from the end.
+    Collected(Vec<u64>),
+}
+
+/// An answer that is computed as it is read.
+///
+/// It is as of the moment it was made: records that arrive later are not in it. Records that are evicted while it is
+/// read drop out of it, and the coverage says so. It holds no lock.
+pub struct Cursor {
+    core: Arc<Core>,
+    signal: Signal,
+    filter: Filter,
+    finder: Option<memchr::memmem::Finder<'static>>,
+    compiled: Compiled,
+    walk: Walk,
+    /// Instead of a walk, for points that are kept by series.
+    answer: Option<Answer>,
+    page: Page,
+    /// The range of positions that was asked for.
+    asked: (u64, u64),
+    /// The same, without what was evicted before the cursor was made.
+    from: u64,
+    returned: usize,
+    last: Option<u64>,
+    current: Option<usize>,
+    finished: bool,
+    truncated: bool,
+}
+
+impl Cursor {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        signal: Signal,
+        filter: Filter,
+    ) -> Result<Self, FilterError> {
+        filter.check(signal)?;
+        let shared = &core.shared;
+        // The end first: an id that is looked up afterwards is right for
+        // every record before it.
+        let (tail, head) = shared.bounds();
+        let start = filter.from_sequence.map_or(shared.first_position(), |at| shared.position(at));
+        let end = filter.to_sequence.map_or(head, |at| shared.position(at));
+        let asked = (start, end.min(head).max(start));
+        let from = asked.0.max(tail).min(asked.1.max(tail));
+        let finder = filter
+            .text
+            .as_ref()
+            .map(|text| memchr::memmem::Finder::new(text.as_bytes()).into_owned());
+        let mut cursor = Self {
+            signal,
+            finder,
+            compiled: Compiled {
+                trace: None,
+                service: None,
+                names: None,
+                classes: filter.classes(signal),
+            },
+            walk: Walk::Nothing,
+            answer: None,
+            page: Page::new(),
+            asked,
+            from,
+            returned: 0,
+            last: None,
+            current: None,
+            finished: false,
+            truncated: false,
+            filter,
+            core,
+        };
+        cursor.plan();
+        Ok(cursor)
+    }
+
+    /// Looks the filter's names up and chooses the chain to follow: the one with the fewest records.
+    fn plan(&mut self) {
+        let core = Arc::clone(&self.core);
+        let shared = &core.shared;
+        let (from, to) = self.asked;
+        let mut best = (u64::MAX, None);
+        let mut offer = |count: u64, by: By, heads: Vec<u64>| {
+            if count < best.0 {
+                best = (count, Some((by, heads)));
+            }
+        };
+        if let Some(service) = &self.filter.service {
+            let Some((id, entry)) = shared.services.find(cut(service.as_bytes(), MAX_NAME)) else {
+                return;
+            };
+            self.compiled.service = Some(id);
+            offer(entry.chain.count(), By::Service, vec![entry.chain.newest()]);
+        }
+        if !self.filter.names.is_empty() {
+            let mut found = self
+                .filter
+                .names
+                .iter()
+                .filter_map(|name| shared.names.find(cut(name.as_bytes(), MAX_NAME)))
+                .collect::<Vec<_>>();
+            found.sort_unstable_by_key(|(id, _)| *id);
+            found.dedup_by_key(|(id, _)| *id);
+            let chains = found.iter().map(|(_, entry)| &entry.chain).collect::<Vec<_>>();
+            offer(total(&chains), By::Name, heads(&chains));
+            self.compiled.names = Some(found.iter().map(|(id, _)| *id).collect());
+        }
+        if let Some(classes) = &self.compiled.classes {
+            let chains = classes
+                .iter()
+                .map(|&class| &shared.classes[usize::from(class)])
+                .collect::<Vec<_>>();
+            offer(total(&chains), By::Class, heads(&chains));
+        }
+        if let Some(trace) = self.filter.trace_id {
+            let trace = trace_words(trace);
+            let Some(newest) = core.newest_of_trace(trace) else { return };
+            self.compiled.trace = Some(trace);
+            best = (0, Some((By::Trace, vec![newest])));
+        }
+        if shared.by_series {
+            let compiled = &self.compiled;
+            let wanted = |series: &Series| {
+                compiled.service.is_none_or(|service| service == series.service)
+                    && compiled.names.as_ref().is_none_or(|names| names.contains(&series.name))
+                    && compiled
+                        .classes
+                        .as_ref()
+                        .is_none_or(|classes| classes.contains(&series.class))
+            };
+            let newest_first = self.filter.order == Order::NewestFirst;
+            let range = (self.from, self.asked.1);
+            self.answer = Some(Answer::collect(shared, &self.filter, range, newest_first, wanted));
+            return;
+        }
+        self.walk = match (best.1, self.filter.order) {
+            (None, Order::NewestFirst) => Walk::Down(to),
+            (None, Order::OldestFirst) => Walk::Up(from),
+            (Some((by, heads)), order) => {
+                let mut walk = Walk::Chains(by, heads);
+                self.resume(&mut walk);
+                if order == Order::OldestFirst {
+                    let mut positions = Vec::new();
+                    while let Some(slot) = next_of(shared, &mut walk, self.asked, self.from) {
+                        positions.push(slot.position);
+                    }
+                    walk = Walk::Collected(positions);
+                }
+                walk
+            }
+        };
+    }
+
+    /// If the range ends at a record of the one chain to follow, as it does when an answer is continued, begins at
+    /// that record instead of at the newest.
+    fn resume(&self, walk: &mut Walk) {
+        let Walk::Chains(by, heads) = walk else { return };
+        let shared = &self.core.shared;
+        let [head] = heads.as_mut_slice() else { return };
+        if *head == NONE || *head < self.asked.1 {
+            return;
+        }
+        let Some(newest) = shared.load(*head) else { return };
+        let Some(at) = (self.asked.1 < *head).then(|| shared.load(self.asked.1)).flatten() else {
+            return;
+        };
+        let same = match *by {
+            By::Trace => at.trace == newest.trace,
+            By::Service => at.service == newest.service,
+            By::Name => at.name == newest.name,
+            By::Class => at.class == newest.class,
+        };
+        if same {
+            *head = at.position;
+        }
+    }
+
+    /// The next record, or `None` at the end of the answer.
+    #[allow(clippy::should_implement_trait)] // what it returns borrows from the cursor
+    pub fn next(&mut self) -> Option<RecordRef<'_>> {
+        self.ready().then(|| self.take())
+    }
+
+    /// The next record if it came with `origin`; otherwise it stays the next.
+    pub(crate) fn next_of_origin(&mut self, origin: &[u8]) -> Option<RecordRef<'_>> {
+        (self.ready() && *self.record(self.page.next).origin() == *origin).then(|| self.take())
+    }
+
+    /// The record that [`next`](Self::next) returned last; `None` before the first and after the last.
+    #[must_use]
+    pub fn current(&self) -> Option<RecordRef<'_>> {
+        self.current.map(|index| self.record(index))
+    }
+
+    /// What kind of records these are.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// Whether the page has a next record to return.
+    fn ready(&mut self) -> bool {
+        if self.filter.limit.is_some_and(|limit| self.returned >= limit) {
+            self.look_beyond();
+            return false;
+        }
+        self.page.next < self.page.hits.len() || self.fetch()
+    }
+
+    fn take(&mut self) -> RecordRef<'_> {
+        let index = self.page.next;
+        self.page.next += 1;
+        self.returned += 1;
+        self.last = Some(self.page.hits[index].slot.position);
+        self.current = Some(index);
+        self.record(index)
+    }
+
+    /// Whether the limit cut the answer: something more must match.
+    fn look_beyond(&mut self) {
+        if !self.finished && !self.truncated {
+            self.truncated = self.page.next < self.page.hits.len() || self.fetch();
+        }
+    }
+
+    fn record(&self, index: usize) -> RecordRef<'_> {
+        let hit = &self.page.hits[index];
+        RecordRef {
+            signal: self.signal,
+            sequence: self.core.shared.sequence(hit.slot.position),
+            slot: &hit.slot,
+            origin: &self.page.origins[hit.origin],
+            wire: &self.page.bytes[hit.start..hit.start + hit.slot.len as usize],
+        }
+    }
+
+    /// Fills the page; `false` at the end.
+    fn fetch(&mut self) -> bool {
+        let core = Arc::clone(&self.core);
+        let shared = &core.shared;
+        self.current = None;
+        while !self.finished {
+            self.page.next = 0;
+            self.page.bytes.clear();
+            self.page.hits.clear();
+            self.page.origins.clear();
+            let room = self
+                .filter
+                .limit
+                .map_or(PAGE, |limit| limit.saturating_sub(self.returned).clamp(1, PAGE));
+            if let Some(answer) = &mut self.answer {
+                self.finished = !self.page.fill(shared, answer, room);
+            } else {
+                while self.page.hits.len() < room {
+                    let Some(slot) = next_of(shared, &mut self.walk, self.asked, self.from) else {
+                        self.finished = true;
+                        break;
+                    };
+                    self.consider(shared, slot);
+                }
+                self.add_origins(shared);
+            }
+            if !self.page.hits.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes a record into the page if it matches and is still held when all of it is copied.
+    fn consider(&mut self, shared: &Shared, slot: Slot) {
+        if !self.slot_matches(&slot) {
+            return;
+        }
+        let start = self.page.bytes.len();
+        shared.arena.read(slot.offset, slot.len as usize, &mut self.page.bytes);
+        let keep = shared.still_held(slot.position) && self.body_matches(&self.page.bytes[start..]);
+        if keep {
+            self.page.hits.push(Hit { slot, start, origin: 0 });
+        } else {
+            self.page.bytes.truncate(start);
+        }
+    }
+
+    fn slot_matches(&self, slot: &Slot) -> bool {
+        let (filter, compiled) = (&self.filter, &self.compiled);
+        let duration = slot.end.saturating_sub(slot.time);
+        compiled.trace.is_none_or(|trace| trace == slot.trace)
+            && compiled.service.is_none_or(|service| service == slot.service)
+            && compiled.names.as_ref().is_none_or(|names| names.contains(&slot.name))
+            && compiled.classes.as_ref().is_none_or(|classes| classes.contains(&slot.class))
+            && filter.min_duration_ns.is_none_or(|least| duration >= least)
+            && filter.max_duration_ns.is_none_or(|most| duration <= most)
+            && filter.from_time_ns.is_none_or(|from| slot.time >= from)
+            && filter.to_time_ns.is_none_or(|to| slot.time < to)
+    }
+
+    fn body_matches(&self, wire: &[u8]) -> bool {
+        self.finder.as_ref().is_none_or(|finder| {
+            let body = fields(wire).flatten().filter(|field| field.0 == 5).last();
+            let Some((_, Value::Bytes(body))) = body else { return false };
+            matches!(any_value(body), Ok(Some(value)) if value_contains(&value, finder, 0))
+        })
+    }
+
+    /// Looks the origins of the page up, all at once, and drops what was evicted meanwhile: its origin's id may
+    /// already mean another.
+    fn add_origins(&mut self, shared: &Shared) {
+        let page = &mut self.page;
+        let mut last = None;
+        shared.origins.resolve(|get| {
+            for hit in &mut page.hits {
+                if last != Some(hit.slot.origin) {
+                    let Some(origin) = get(hit.slot.origin) else {
+                        hit.origin = usize::MAX;
+                        continue;
+                    };
+                    page.origins.push(origin);
+                    last = Some(hit.slot.origin);
+                }
+                hit.origin = page.origins.len() - 1;
+            }
+        });
+        let (origins, bytes) = (&page.origins, &page.bytes);
+        let (signal, filter) = (self.signal, &self.filter);
+        page.hits.retain(|hit| {
+            hit.origin != usize::MAX
+                && shared.still_held(hit.slot.position)
+                && attributes_match(
+                    signal,
+                    filter,
+                    &bytes[hit.start..hit.start + hit.slot.len as usize],
+                    &origins[hit.origin].key,
+                )
+        });
+    }
+
+    /// What the answer, as far as it was read, can speak of. Ask after the last record.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        let shared = &self.core.shared;
+        let (tail, _) = shared.bounds();
+        let evicted = tail.min(self.asked.1).saturating_sub(self.asked.0);
+        let oldest = if tail == shared.first_position() { 0 } else { self.core.oldest_arrival() };
+        Coverage {
+            complete_since_sequence: shared.sequence(self.asked.0.max(tail.min(self.asked.1))),
+            complete_since_time_ns: oldest,
+            end_sequence: shared.sequence(self.asked.1),
+            evicted,
+            truncated: self.truncated,
+        }
+    }
+
+    /// The range to ask for to go on after the last record returned, with the same filter: see [`Filter::within`].
+    /// `None` before the first record.
+    #[must_use]
+    pub fn rest(&self) -> Option<std::ops::Range<u64>> {
+        let last = self.last?;
+        let shared = &self.core.shared;
+        Some(match self.filter.order {
+            Order::NewestFirst => shared.sequence(self.asked.0)..shared.sequence(last),
+            Order::OldestFirst => shared.sequence(last + 1)..shared.sequence(self.asked.1),
+        })
+    }
+}
+
+fn heads(chains: &[&Chain]) -> Vec<u64> {
+    chains.iter().filter(|chain| chain.count() > 0).map(|chain| chain.newest()).collect()
+}
+
+fn total(chains: &[&Chain]) -> u64 {
+    chains.iter().map(|chain| chain.count()).sum()
+}
+
+/// The next record of the walk that is held and within the range.
+fn next_of(shared: &Shared, walk: &mut Walk, (_, to): (u64, u64), from: u64) -> Option<Slot> {
+    match walk {
+        Walk::Nothing => None,
+        Walk::Down(next) => {
+            *next = next.checked_sub(1).filter(|&position| position >= from)?;
+            let slot = shared.load(*next);
+            if slot.is_none() {
+                *walk = Walk::Nothing;
+            }
+            slot
+        }
+        Walk::Up(next) => loop {
+            let (tail, _) = shared.bounds();
+            *next = (*next).max(tail);
+            if *next >= to {
+                return None;
+            }
+            *next += 1;
+            // Evicted between the two looks: take the next one.
+            if let Some(slot) = shared.load(*next - 1) {
+                return Some(slot);
+            }
+        },
+        Walk::Chains(by, heads) => loop {
+            let (index, position) = heads
+                .iter()
+                .copied()
+                .enumerate()
+                .filter(|(_, p)| *p != NONE)
+                .max_by_key(|(_, p)| *p)?;
+            // Everything further back is older than the range, or evicted.
+            let slot = (position >= from).then(|| shared.load(position)).flatten()?;
+            let link = slot.links[*by as usize];
+            heads[index] = if link == 0 { NONE } else { position.saturating_sub(u64::from(link)) };
+            if position < to {
+                return Some(slot);
+            }
+        },
+        Walk::Collected(positions) => loop {
+            if let Some(slot) = shared.load(positions.pop()?) {
+                return Some(slot);
+            }
+        },
+    }
+}
+
+/// Whether the record or its resource has all attributes that are asked for.
+fn attributes_match(signal: Signal, filter: &Filter, wire: &[u8], origin: &[u8]) -> bool {
+    filter.attributes.iter().all(|wanted| {
+        attributes(signal, wire).any(|attribute| wanted.matches(attribute))
+            || resource_attributes(origin).any(|attribute| wanted.matches(attribute))
+    })
+}

@@ -1,0 +1,133 @@
+//! Records out: OTLP's own messages, and a JSON object a record.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::cursor::Cursor;
+use crate::decode::{METRIC_TYPES, Signal};
+use crate::json_out::to_json;
+use crate::record::RecordRef;
+use crate::schema;
+use crate::wire::{Encode, Value, fields};
+
+impl RecordRef<'_> {
+    /// The record as a JSON object: OTLP's members, and `sequence`, `service`, `arrivalUnixNano`, and `placeholder` if
+    /// that is all that is left of it. Numbers of 64 bits are strings, as in OTLP.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut members = to_json(schema::record(self.signal()), self.wire());
+        // A number, because it counts records; JavaScript loses digits only
+        // above 2^53 of them.
+        members.insert("sequence".to_owned(), self.sequence().into());
+        members.insert("service".to_owned(), self.service().into());
+        members.insert("arrivalUnixNano".to_owned(), self.arrival_ns().to_string().into());
+        if self.signal() == Signal::Metrics {
+            members
+                .insert("type".to_owned(), METRIC_TYPES[usize::from(self.class()).min(5)].into());
+        }
+        if self.is_placeholder() {
+            members.insert("placeholder".to_owned(), true.into());
+        }
+        Json::Object(members)
+    }
+
+    /// The resource and scope that the record came with, as a JSON object.
+    #[must_use]
+    pub fn origin_json(&self) -> Json {
+        Json::Object(to_json(schema::origin(), self.origin()))
+    }
+}
+
+/// What belongs to the origin: copied from its key to where OTLP has it.
+fn put_parts(origin: &[u8], scope: bool, out: &mut Vec<u8>) {
+    for field in fields(origin).flatten() {
+        match (field, scope) {
+            ((1, Value::Bytes(bytes)), false) | ((2, Value::Bytes(bytes)), true) => {
+                out.put_bytes(1, bytes)
+            }
+            ((3, Value::Bytes(bytes)), false) | ((4, Value::Bytes(bytes)), true) => {
+                out.put_bytes(3, bytes)
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Cursor {
+    /// The next records of one origin as an OTLP request of their own; `None` at the end. Requests may be
+    /// concatenated to one.
+    fn next_request(&mut self) -> Option<Vec<u8>> {
+        let first = self.next()?;
+        let origin = first.origin().to_vec();
+        let mut records = Vec::new();
+        records.put_bytes(2, first.wire());
+        while let Some(record) = self.next_of_origin(&origin) {
+            records.put_bytes(2, record.wire());
+        }
+        let mut request = Vec::with_capacity(records.len() + origin.len() + 32);
+        request.put_message(1, |out| {
+            put_parts(&origin, false, out);
+            out.put_message(2, |out| {
+                put_parts(&origin, true, out);
+                out.extend_from_slice(&records);
+            });
+        });
+        Some(request)
+    }
+
+    /// Reads the cursor to its end as one OTLP request in Protocol Buffers, as exporters send and
+    /// [`ingest`](crate::Recorder::ingest) takes.
+    pub fn export_protobuf(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(request) = self.next_request() {
+            all.extend_from_slice(&request);
+        }
+        all
+    }
+
+    /// Reads the cursor to its end as one OTLP request in JSON.
+    pub fn export_json(&mut self) -> Json {
+        let schema = schema::request(self.signal());
+        let mut all = Vec::new();
+        while let Some(request) = self.next_request() {
+            for (_, value) in to_json(schema, &request) {
+                if let Json::Array(list) = value {
+                    all.extend(list);
+                }
+            }
+        }
+        Json::Object(Map::from_iter([(schema::list_name(schema).to_owned(), Json::Array(all))]))
+    }
+
+    /// Reads the cursor to its end as lines of JSON, one a record, each passed to `line` without its newline.
+    pub fn for_each_json(&mut self, mut line: impl FnMut(String)) {
+        while let Some(record) = self.next() {
+            line(record.to_json().to_string());
+        }
+    }
+
+    /// Reads the cursor to its end as `{"records": [...], "coverage": {...}, "next": "..."}`. `next` is there if the
+    /// limit cut the answer: the value of the `cursor` parameter that goes on.
+    pub fn answer_json(&mut self) -> Json {
+        let mut records = Vec::new();
+        while let Some(record) = self.next() {
+            records.push(record.to_json());
+        }
+        let coverage = self.coverage();
+        let mut answer = json!({
+            "records": records,
+            "coverage": {
+                "complete_since_sequence": coverage.complete_since_sequence,
+                "complete_since_time_ns": coverage.complete_since_time_ns.to_string(),
+                "end_sequence": coverage.end_sequence,
+                "evicted": coverage.evicted,
+                "truncated": coverage.truncated,
+            },
+        });
+        if coverage.truncated
+            && let Some(rest) = self.rest()
+        {
+            answer["next"] = format!("{}-{}", rest.start, rest.end).into();
+        }
+        answer
+    }
+}

@@ -1,0 +1,298 @@
+//! OTLP in: the body of an exporter's request, as Protocol Buffers or JSON.
+//!
+//! The request is walked, not decoded: each record's bytes go into the store as they are, after a look at the few
+//! fields that the indexes need. The framing is checked before anything is stored, so a damaged request leaves no half of itself
+//! behind; a single record that cannot be read is refused alone, as OTLP's partial success provides.
+
+use std::fmt;
+
+use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
+use crate::input::{UNKNOWN_SERVICE, encode_origin};
+use crate::store::{Added, Store};
+use crate::sync::{MutexGuard, bump};
+use crate::wire::{Encode, Value, WireError, fields};
+use crate::writer::Writer;
+use crate::{json_in, schema};
+
+/// How a request is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/x-protobuf`.
+    Protobuf,
+    /// `application/json`.
+    Json,
+}
+
+/// What became of a request's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Ingested {
+    /// Records that are held now (or were evicted by later ones of the same request).
+    pub accepted: u64,
+    /// Of these, records that were too large and left a placeholder.
+    pub placeholders: u64,
+    /// Records refused because they could not be read.
+    pub malformed: u64,
+    /// Records refused because their trace holds as many as it may.
+    pub trace_full: u64,
+}
+
+impl Ingested {
+    /// All refused records, for OTLP's partial success reply.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.malformed + self.trace_full
+    }
+
+    /// Why records were refused, in words; empty if none were.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let part = |n: u64, what: &str| if n > 0 { format!("{n} {what}") } else { String::new() };
+        let parts = [
+            part(self.malformed, "could not be read"),
+            part(self.trace_full, "belong to a trace that holds as many records as it may"),
+        ];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn count(&mut self, added: Added) {
+        match added {
+            Added::Held(_) => self.accepted += 1,
+            Added::Placeholder(_) => {
+                self.accepted += 1;
+                self.placeholders += 1;
+            }
+            Added::TraceFull => self.trace_full += 1,
+        }
+    }
+}
+
+/// Why a request was refused as a whole. Nothing of it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// It is larger than a request may be.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+        /// The most bytes that a request may have.
+        limit: usize,
+    },
+    /// Its framing is damaged.
+    Wire(WireError),
+    /// It is no JSON, or not the JSON that OTLP defines.
+    Json(String),
+}
+
+impl fmt::Display for IngestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes, limit } => {
+                write!(
+                    f,
+                    "the request has {bytes} bytes, at most {limit} are accepted; send smaller batches"
+                )
+            }
+            Self::Wire(error) => write!(f, "not an OTLP request: {error}"),
+            Self::Json(error) => write!(f, "not an OTLP request in JSON: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for IngestError {}
+
+impl From<WireError> for IngestError {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+/// Records between two chances for another writer.
+const BATCH: u64 = 64;
+
+/// The most bytes of a request.
+pub(crate) const MAX_REQUEST: usize = 64 << 20;
+
+pub(crate) fn ingest(
+    store: &Store,
+    encoding: Encoding,
+    body: &[u8],
+    now: u64,
+) -> Result<Ingested, IngestError> {
+    if body.len() > MAX_REQUEST {
+        return Err(IngestError::TooLarge { bytes: body.len(), limit: MAX_REQUEST });
+    }
+    match encoding {
+        Encoding::Protobuf => protobuf(store, body, now),
+        Encoding::Json => {
+            let wire =
+                json_in::to_wire(schema::request(store.signal), body).map_err(IngestError::Json)?;
+            protobuf(store, &wire, now)
+        }
+    }
+}
+
+fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestError> {
+    check(request)?;
+    let mut ingest = Ingest {
+        store,
+        writer: store.core.writer.lock(),
+        now,
+        result: Ingested::default(),
+        seen: 0,
+        key: Vec::new(),
+        point: Vec::new(),
+    };
+    for resource_records in messages(request, 1) {
+        ingest.resource(resource_records);
+    }
+    ingest.writer.account_buffers(&store.core.shared);
+    Ok(ingest.result)
+}
+
+/// Walks the framing, which is the same for the three signals: request, resources, scopes, records.
+fn check(request: &[u8]) -> Result<(), WireError> {
+    for field in fields(request) {
+        let (1, resource) = field? else { continue };
+        for field in fields(resource.bytes()?) {
+            match field? {
+                (1 | 3, value) => {
+                    value.bytes()?;
+                }
+                (2, scope) => {
+                    for field in fields(scope.bytes()?) {
+                        if let (1..=3, value) = field? {
+                            value.bytes()?;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Ingest<'a> {
+    store: &'a Store,
+    writer: MutexGuard<'a, Writer>,
+    now: u64,
+    result: Ingested,
+    seen: u64,
+    /// The key of the origin at hand.
+    key: Vec<u8>,
+    /// A metric with one point.
+    point: Vec<u8>,
+}
+
+impl Ingest<'_> {
+    fn resource(&mut self, resource_records: &[u8]) {
+        let (resource, resource_url) = head_and_url(resource_records);
+        for scope_records in messages(resource_records, 2) {
+            self.scope(resource, resource_url, scope_records);
+        }
+    }
+
+    fn scope(
+        &mut self,
+        resource: Option<&[u8]>,
+        resource_url: Option<&[u8]>,
+        scope_records: &[u8],
+    ) {
+        let (scope, scope_url) = head_and_url(scope_records);
+        let parts = [(1, resource), (2, scope), (3, resource_url), (4, scope_url)];
+        let service = resource.map_or(Ok(UNKNOWN_SERVICE.as_bytes()), decode::service_of);
+        let service = service.unwrap_or(UNKNOWN_SERVICE.as_bytes());
+        self.key.clear();
+        for (number, part) in parts {
+            if let Some(part) = part {
+                self.key.put_bytes(number, part);
+            }
+        }
+        let shared = &self.store.core.shared;
+        if self.key.len() > shared.limits.max_record_bytes {
+            // A resource larger than a record may be is cut to its service.
+            self.key.clear();
+            encode_origin(&String::from_utf8_lossy(service), &mut self.key);
+        }
+        let origin = self.writer.pin(shared, &self.key, cut(service, MAX_NAME));
+        for record in messages(scope_records, 2) {
+            match self.store.signal {
+                Signal::Traces | Signal::Logs => self.record(origin, record),
+                Signal::Metrics => self.metric(origin, record),
+            }
+        }
+        self.writer.unpin(shared, origin);
+    }
+
+    #[inline]
+    fn record(&mut self, origin: u32, wire: &[u8]) {
+        match decode::record(self.store.signal, wire) {
+            Ok(record) => {
+                let added = self.store.insert(&mut self.writer, origin, record, self.now);
+                self.result.count(added);
+            }
+            Err(_) => self.result.malformed += 1,
+        }
+        self.seen += 1;
+        if self.seen.is_multiple_of(BATCH) {
+            bump(&mut self.writer);
+        }
+    }
+
+    /// Cuts a metric into metrics of one point each.
+    fn metric(&mut self, origin: u32, metric: &[u8]) {
+        let Some((number, data)) = data_of(metric) else {
+            self.result.malformed += 1;
+            return;
+        };
+        let mut wire = std::mem::take(&mut self.point);
+        for point in messages(data, 1) {
+            wire.clear();
+            for (field, value) in fields(metric).flatten() {
+                if !METRIC_FIELDS.contains(&field) {
+                    wire.put_value(field, value);
+                }
+            }
+            wire.put_message(number, |wire| {
+                wire.put_bytes(1, point);
+                for (field, value) in fields(data).flatten() {
+                    if field != 1 {
+                        wire.put_value(field, value);
+                    }
+                }
+            });
+            self.record(origin, &wire);
+        }
+        self.point = wire;
+    }
+}
+
+/// Which type of data a metric has, and the data; `None` if it has none or cannot be read.
+fn data_of(metric: &[u8]) -> Option<(u32, &[u8])> {
+    let mut found = None;
+    for field in fields(metric) {
+        if let (number, Value::Bytes(data)) = field.ok()?
+            && METRIC_FIELDS[1..].contains(&number)
+        {
+            if fields(data).any(|field| field.is_err()) {
+                return None;
+            }
+            found = Some((number, data));
+        }
+    }
+    found
+}
+
+/// Fields 1 and 3 of resource and scope messages: who, and by which schema. Of several the last counts.
+fn head_and_url(message: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    let mut found = (None, None);
+    for field in fields(message).flatten() {
+        match field {
+            (1, Value::Bytes(head)) => found.0 = Some(head),
+            (3, Value::Bytes(url)) => found.1 = Some(url),
+            _ => {}
+        }
+    }
+    found
+}

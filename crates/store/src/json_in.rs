@@ -1,0 +1,257 @@
+//! JSON to wire bytes, in one pass over the text: nothing is built in between, so a request takes no more memory than
+//! its own size again. Depth is bounded by the parser (128).
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::schema::Kind::{
+    Base64, Bool, Double, Fixed32, Fixed64, Hex, Int64, Message, PackedDouble, PackedFixed64,
+    PackedUint64, Repeated, RepeatedText, SignedFixed64, Text, Uint, Zigzag32,
+};
+use crate::schema::{Field, Kind, Schema, unhex};
+use crate::wire::Encode;
+
+/// Converts the JSON text of a message. Unknown members are ignored, as OTLP asks. `Err` says what was wrong, and
+/// where.
+pub(crate) fn to_wire(schema: &'static Schema, json: &[u8]) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(json.len() / 2);
+    let mut parser = serde_json::Deserializer::from_slice(json);
+    let message = Members { schema, out: &mut out };
+    message
+        .deserialize(&mut parser)
+        .and_then(|()| parser.end())
+        .map_err(|error| error.to_string())?;
+    Ok(out)
+}
+
+/// An object as the contents of a message.
+struct Members<'a> {
+    schema: &'static Schema,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(field) = map.next_key_seed(Name(self.schema))? {
+            match field {
+                Some(field) => {
+                    map.next_value_seed(Member { field, element: false, out: self.out })?
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a member: which field it is.
+struct Name(&'static Schema);
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Option<&'static Field>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Option<&'static Field>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.0.iter().find(|field| field.name == name))
+    }
+}
+
+/// A number as it stands on the wire.
+enum Raw {
+    Varint(u64),
+    Fixed64(u64),
+    Fixed32(u32),
+}
+
+fn from_int(kind: Kind, value: i128) -> Option<Raw> {
+    Some(match kind {
+        Uint => Raw::Varint(u32::try_from(value).ok()?.into()),
+        Fixed32 => Raw::Fixed32(u32::try_from(value).ok()?),
+        Fixed64 | PackedFixed64 => Raw::Fixed64(u64::try_from(value).ok()?),
+        PackedUint64 => Raw::Varint(u64::try_from(value).ok()?),
+        Int64 => Raw::Varint(i64::try_from(value).ok()? as u64),
+        SignedFixed64 => Raw::Fixed64(i64::try_from(value).ok()? as u64),
+        Double | PackedDouble => Raw::Fixed64((value as f64).to_bits()),
+        Zigzag32 => {
+            let value = i32::try_from(value).ok()?;
+            Raw::Varint(u64::from((value << 1 ^ value >> 31) as u32))
+        }
+        _ => return None,
+    })
+}
+
+fn from_double(kind: Kind, value: f64) -> Option<Raw> {
+    match kind {
+        Double | PackedDouble => Some(Raw::Fixed64(value.to_bits())),
+        // Some senders write whole numbers as 1.0.
+        _ if value.fract() == 0.0 && value.abs() < 1e15 => from_int(kind, value as i128),
+        _ => None,
+    }
+}
+
+/// Integers of 64 bits are strings in JSON, as are "NaN", "Infinity" and "-Infinity".
+fn from_text(kind: Kind, text: &str) -> Option<Raw> {
+    match kind {
+        Double | PackedDouble => from_double(kind, text.parse().ok()?),
+        _ => from_int(kind, text.parse().ok()?),
+    }
+}
+
+/// The value of a member, or an element of its list, with its tag.
+struct Member<'a> {
+    field: &'static Field,
+    element: bool,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Member<'_> {
+    fn wrong<E: Error>(&self) -> E {
+        E::custom(format_args!(
+            "\"{}\" does not have the type or range that OTLP gives it",
+            self.field.name
+        ))
+    }
+
+    fn put<E: Error>(self, raw: Option<Raw>) -> Result<(), E> {
+        let is_packed = matches!(self.field.kind, PackedFixed64 | PackedDouble | PackedUint64);
+        let number = self.field.number;
+        // Lists of numbers have one tag for all, and nothing else has lists.
+        match raw {
+            Some(Raw::Varint(value)) if is_packed && self.element => self.out.put_varint(value),
+            Some(Raw::Fixed64(value)) if is_packed && self.element => {
+                self.out.extend_from_slice(&value.to_le_bytes())
+            }
+            Some(Raw::Varint(value)) if !is_packed => self.out.put_uint(number, value),
+            Some(Raw::Fixed64(value)) if !is_packed => self.out.put_fixed64(number, value),
+            Some(Raw::Fixed32(value)) if !is_packed => self.out.put_fixed32(number, value),
+            _ => return Err(self.wrong()),
+        }
+        Ok(())
+    }
+
+    fn put_bytes<E: Error>(self, bytes: Option<&[u8]>) -> Result<(), E> {
+        match bytes {
+            Some(bytes) => self.out.put_bytes(self.field.number, bytes),
+            None => return Err(self.wrong()),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what OTLP has for \"{}\"", self.field.name)
+    }
+
+    /// `null` is the same as leaving the member out.
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        let raw = matches!(self.field.kind, Bool).then_some(Raw::Varint(u64::from(value)));
+        self.put(raw)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        let raw = from_int(self.field.kind, i128::from(value));
+        self.put(raw)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        let raw = from_int(self.field.kind, i128::from(value));
+        self.put(raw)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        let raw = from_double(self.field.kind, value);
+        self.put(raw)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        match self.field.kind {
+            RepeatedText if !self.element => Err(self.wrong()),
+            Text | RepeatedText => self.put_bytes(Some(text.as_bytes())),
+            Hex => self.put_bytes(unhex(text).as_deref()),
+            Base64 => self.put_bytes(BASE64.decode(text).ok().as_deref()),
+            kind => self.put(from_text(kind, text)),
+        }
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<(), M::Error> {
+        let schema = match (self.field.kind, self.element) {
+            (Message(schema), false) | (Repeated(schema), true) => schema,
+            _ => return Err(self.wrong()),
+        };
+        let mut result = Ok(());
+        self.out
+            .put_message(self.field.number, |out| result = Members { schema, out }.visit_map(map));
+        result
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
+        if self.element {
+            return Err(self.wrong());
+        }
+        let field = self.field;
+        match field.kind {
+            Repeated(_) | RepeatedText => {
+                while list
+                    .next_element_seed(Member { field, element: true, out: self.out })?
+                    .is_some()
+                {}
+                Ok(())
+            }
+            PackedFixed64 | PackedDouble | PackedUint64 => {
+                let mut numbers = Vec::new();
+                while list
+                    .next_element_seed(Member { field, element: true, out: &mut numbers })?
+                    .is_some()
+                {}
+                if !numbers.is_empty() {
+                    self.out.put_bytes(field.number, &numbers);
+                }
+                Ok(())
+            }
+            _ => Err(self.wrong()),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The messages of OTLP as tables, from which the conversions between JSON and wire bytes follow.
+//!
+//! Field numbers, names and kinds are those of `opentelemetry-proto` 1.x; the JSON mapping is OTLP's
+//! (<https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>): Protocol Buffers JSON, but ids in
+//! hexadecimal and enums as numbers.
+
+use crate::decode::Signal;
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Text,
+    Base64,
+    Hex,
+    Bool,
+    /// Unsigned 32 bits or an enum, as a JSON number.
+    Uint,
+    /// Signed 64 bits as a varint, in JSON a string.
+    Int64,
+    Zigzag32,
+    Fixed32,
+    Fixed64,
+    SignedFixed64,
+    Double,
+    /// Repeated numbers in one field.
+    PackedFixed64,
+    PackedDouble,
+    PackedUint64,
+    Message(&'static Schema),
+    Repeated(&'static Schema),
+    RepeatedText,
+}
+
+pub(crate) struct Field {
+    pub(crate) number: u32,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+pub(crate) struct Schema(pub(crate) &'static [Field]);
+
+const fn f(number: u32, name: &'static str, kind: Kind) -> Field {
+    Field { number, name, kind }
+}
+
+use Kind::{
+    Base64, Bool, Double, Fixed32, Fixed64, Hex, Int64, Message, PackedDouble, PackedFixed64,
+    PackedUint64, Repeated, RepeatedText, SignedFixed64, Text, Uint, Zigzag32,
+};
+
+static ANY_VALUE: Schema = Schema(&[
+    f(1, "stringValue", Text),
+    f(2, "boolValue", Bool),
+    f(3, "intValue", Int64),
+    f(4, "doubleValue", Double),
+    f(5, "arrayValue", Message(&ARRAY_VALUE)),
+    f(6, "kvlistValue", Message(&KEY_VALUE_LIST)),
+    f(7, "bytesValue", Base64),
+]);
+static ARRAY_VALUE: Schema = Schema(&[f(1, "values", Repeated(&ANY_VALUE))]);
+static KEY_VALUE_LIST: Schema = Schema(&[f(1, "values", Repeated(&KEY_VALUE))]);
+static KEY_VALUE: Schema = Schema(&[f(1, "key", Text), f(2, "value", Message(&ANY_VALUE))]);
+static ENTITY_REF: Schema = Schema(&[
+    f(1, "schemaUrl", Text),
+    f(2, "type", Text),
+    f(3, "idKeys", RepeatedText),
+    f(4, "descriptionKeys", RepeatedText),
+]);
+static RESOURCE: Schema = Schema(&[
+    f(1, "attributes", Repeated(&KEY_VALUE)),
+    f(2, "droppedAttributesCount", Uint),
+    f(3, "entityRefs", Repeated(&ENTITY_REF)),
+]);
+static SCOPE: Schema = Schema(&[
+    f(1, "name", Text),
+    f(2, "version", Text),
+    f(3, "attributes", Repeated(&KEY_VALUE)),
+    f(4, "droppedAttributesCount", Uint),
+]);
+
+static EVENT: Schema = Schema(&[
+    f(1, "timeUnixNano", Fixed64),
+    f(2, "name", Text),
+    f(3, "attributes", Repeated(&KEY_VALUE)),
+    f(4, "droppedAttributesCount", Uint),
+]);
+static LINK: Schema = Schema(&[
+    f(1, "traceId", Hex),
+    f(2, "spanId", Hex),
+    f(3, "traceState", Text),
+    f(4, "attributes", Repeated(&KEY_VALUE)),
+    f(5, "droppedAttributesCount", Uint),
+    f(6, "flags", Fixed32),
+]);
+static STATUS: Schema = Schema(&[f(2, "message", Text), f(3, "code", Uint)]);
+static SPAN: Schema = Schema(&[
+    f(1, "traceId", Hex),
+    f(2, "spanId", Hex),
+    f(3, "traceState", Text),
+    f(4, "parentSpanId", Hex),
+    f(5, "name", Text),
+    f(6, "kind", Uint),
+    f(7, "startTimeUnixNano", Fixed64),
+    f(8, "endTimeUnixNano", Fixed64),
+    f(9, "attributes", Repeated(&KEY_VALUE)),
+    f(10, "droppedAttributesCount", Uint),
+    f(11, "events", Repeated(&EVENT)),
+    f(12, "droppedEventsCount", Uint),
+    f(13, "links", Repeated(&LINK)),
+    f(14, "droppedLinksCount", Uint),
+    f(15, "status", Message(&STATUS)),
+    f(16, "flags", Fixed32),
+]);
+static SCOPE_SPANS: Schema = Schema(&[
+    f(1, "scope", Message(&SCOPE)),
+    f(2, "spans", Repeated(&SPAN)),
+    f(3, "schemaUrl", Text),
+]);
+static RESOURCE_SPANS: Schema = Schema(&[
+    f(1, "resource", Message(&RESOURCE)),
+    f(2, "scopeSpans", Repeated(&SCOPE_SPANS)),
+    f(3, "schemaUrl", Text),
+]);
+static TRACES: Schema = Schema(&[f(1, "resourceSpans", Repeated(&RESOURCE_SPANS))]);
+
+static LOG_RECORD: Schema = Schema(&[
+    f(1, "timeUnixNano", Fixed64),
+    f(2, "severityNumber", Uint),
+    f(3, "severityText", Text),
+    f(5, "body", Message(&ANY_VALUE)),
+    f(6, "attributes", Repeated(&KEY_VALUE)),
+    f(7, "droppedAttributesCount", Uint),
+    f(8, "flags", Fixed32),
+    f(9, "traceId", Hex),
+    f(10, "spanId", Hex),
+    f(11, "observedTimeUnixNano", Fixed64),
+    f(12, "eventName", Text),
+]);
+static SCOPE_LOGS: Schema = Schema(&[
+    f(1, "scope", Message(&SCOPE)),
+    f(2, "logRecords", Repeated(&LOG_RECORD)),
+    f(3, "schemaUrl", Text),
+]);
+static RESOURCE_LOGS: Schema = Schema(&[
+    f(1, "resource", Message(&RESOURCE)),
+    f(2, "scopeLogs", Repeated(&SCOPE_LOGS)),
+    f(3, "schemaUrl", Text),
+]);
+static LOGS: Schema = Schema(&[f(1, "resourceLogs", Repeated(&RESOURCE_LOGS))]);
+
+static EXEMPLAR: Schema = Schema(&[
+    f(2, "timeUnixNano", Fixed64),
+    f(3, "asDouble", Double),
+    f(4, "spanId", Hex),
+    f(5, "traceId", Hex),
+    f(6, "asInt", SignedFixed64),
+    f(7, "filteredAttributes", Repeated(&KEY_VALUE)),
+]);
+static NUMBER_POINT: Schema = Schema(&[
+    f(2, "startTimeUnixNano", Fixed64),
+    f(3, "timeUnixNano", Fixed64),
+    f(4, "asDouble", Double),
+    f(5, "exemplars", Repeated(&EXEMPLAR)),
+    f(6, "asInt", SignedFixed64),
+    f(7, "attributes", Repeated(&KEY_VALUE)),
+    f(8, "flags", Uint),
+]);
+static HISTOGRAM_POINT: Schema = Schema(&[
+    f(2, "startTimeUnixNano", Fixed64),
+    f(3, "timeUnixNano", Fixed64),
+    f(4, "count", Fixed64),
+    f(5, "sum", Double),
+    f(6, "bucketCounts", PackedFixed64),
+    f(7, "explicitBounds", PackedDouble),
+    f(8, "exemplars", Repeated(&EXEMPLAR)),
+    f(9, "attributes", Repeated(&KEY_VALUE)),
+    f(10, "flags", Uint),
+    f(11, "min", Double),
+    f(12, "max", Double),
+]);
+static BUCKETS: Schema = Schema(&[f(1, "offset", Zigzag32), f(2, "bucketCounts", PackedUint64)]);
+static EXPONENTIAL_POINT: Schema = Schema(&[
+    f(1, "attributes", Repeated(&KEY_VALUE)),
+    f(2, "startTimeUnixNano", Fixed64),
+    f(3, "timeUnixNano", Fixed64),
+    f(4, "count", Fixed64),
+    f(5, "sum", Double),
+    f(6, "scale", Zigzag32),
+    f(7, "zeroCount", Fixed64),
+    f(8, "positive", Message(&BUCKETS)),
+    f(9, "negative", Message(&BUCKETS)),
+    f(10, "flags", Uint),
+    f(11, "exemplars", Repeated(&EXEMPLAR)),
+    f(12, "min", Double),
+    f(13, "max", Double),
+    f(14, "zeroThreshold", Double),
+]);
+static QUANTILE: Schema = Schema(&[f(1, "quantile", Double), f(2, "value", Double)]);
+static SUMMARY_POINT: Schema = Schema(&[
+    f(2, "startTimeUnixNano", Fixed64),
+    f(3, "timeUnixNano", Fixed64),
+    f(4, "count", Fixed64),
+    f(5, "sum", Double),
+    f(6, "quantileValues", Repeated(&QUANTILE)),
+    f(7, "attributes", Repeated(&KEY_VALUE)),
+    f(8, "flags", Uint),
+]);
+static GAUGE: Schema = Schema(&[f(1, "dataPoints", Repeated(&NUMBER_POINT))]);
+static SUM: Schema = Schema(&[
+    f(1, "dataPoints", Repeated(&NUMBER_POINT)),
+    f(2, "aggregationTemporality", Uint),
+    f(3, "isMonotonic", Bool),
+]);
+static HISTOGRAM: Schema =
+    Schema(&[f(1, "dataPoints", Repeated(&HISTOGRAM_POINT)), f(2, "aggregationTemporality", Uint)]);
+static EXPONENTIAL: Schema = Schema(&[
+    f(1, "dataPoints", Repeated(&EXPONENTIAL_POINT)),
+    f(2, "aggregationTemporality", Uint),
+]);
+static SUMMARY: Schema = Schema(&[f(1, "dataPoints", Repeated(&SUMMARY_POINT))]);
+static METRIC: Schema = Schema(&[
+    f(1, "name", Text),
+    f(2, "description", Text),
+    f(3, "unit", Text),
+    f(5, "gauge", Message(&GAUGE)),
+    f(7, "sum", Message(&SUM)),
+    f(9, "histogram", Message(&HISTOGRAM)),
+    f(10, "exponentialHistogram", Message(&EXPONENTIAL)),
+    f(11, "summary", Message(&SUMMARY)),
+    f(12, "metadata", Repeated(&KEY_VALUE)),
+]);
+static SCOPE_METRICS: Schema = Schema(&[
+    f(1, "scope", Message(&SCOPE)),
+    f(2, "metrics", Repeated(&METRIC)),
+    f(3, "schemaUrl", Text),
+]);
+static RESOURCE_METRICS: Schema = Schema(&[
+    f(1, "resource", Message(&RESOURCE)),
+    f(2, "scopeMetrics", Repeated(&SCOPE_METRICS)),
+    f(3, "schemaUrl", Text),
+]);
+static METRICS: Schema = Schema(&[f(1, "resourceMetrics", Repeated(&RESOURCE_METRICS))]);
+
+/// Resource, scope and schema URLs of a record, as they are kept: see [`crate::RecordRef`].
+static ORIGIN: Schema = Schema(&[
+    f(1, "resource", Message(&RESOURCE)),
+    f(2, "scope", Message(&SCOPE)),
+    f(3, "resourceSchemaUrl", Text),
+    f(4, "scopeSchemaUrl", Text),
+]);
+
+/// The message that an exporter sends.
+pub(crate) fn request(signal: Signal) -> &'static Schema {
+    match signal {
+        Signal::Traces => &TRACES,
+        Signal::Logs => &LOGS,
+        Signal::Metrics => &METRICS,
+    }
+}
+
+/// The message of one record.
+pub(crate) fn record(signal: Signal) -> &'static Schema {
+    match signal {
+        Signal::Traces => &SPAN,
+        Signal::Logs => &LOG_RECORD,
+        Signal::Metrics => &METRIC,
+    }
+}
+
+/// The message of an origin key.
+pub(crate) fn origin() -> &'static Schema {
+    &ORIGIN
+}
+
+/// The name of the list that a request consists of.
+pub(crate) fn list_name(request: &Schema) -> &'static str {
+    request.0.first().map_or("", |field| field.name)
+}
+
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| char::from(c).to_digit(16).map(|digit| digit as u8);
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .map(char::from)
+        .collect()
+}

@@ -1,0 +1,271 @@
+//! The three stores, by the kind of record they hold.
+
+use std::sync::Arc;
+
+use crate::config::{ConfigError, Limits};
+use crate::core::Core;
+use crate::cursor::Cursor;
+use crate::decode::{self, METRIC_TYPES, Signal, placeholder};
+use crate::filter::{Filter, FilterError};
+use crate::input::{Input, Log, Metric, Span, UNKNOWN_SERVICE, encode_origin};
+use crate::stats::{Count, Stats};
+use crate::writer::{OnEvict, Record, TraceFull, Writer};
+
+/// What became of a record that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It is held, under this sequence number.
+    Held(u64),
+    /// It was larger than a record may be: a placeholder is held under this sequence number.
+    Placeholder(u64),
+    /// Its trace holds as many records as it may; it was refused and counted.
+    TraceFull,
+}
+
+impl Added {
+    /// The sequence number, if the record is held in some form.
+    #[must_use]
+    pub fn sequence(self) -> Option<u64> {
+        match self {
+            Self::Held(sequence) | Self::Placeholder(sequence) => Some(sequence),
+            Self::TraceFull => None,
+        }
+    }
+}
+
+/// A store of one kind of records. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pub(crate) core: Arc<Core>,
+    pub(crate) signal: Signal,
+}
+
+/// Now, in nanoseconds since 1970, as coarse as the kernel's tick: it orders arrivals, and costs next to nothing.
+pub(crate) fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+impl Store {
+    pub(crate) fn new(signal: Signal, limits: &Limits) -> Result<Self, ConfigError> {
+        Ok(Self { core: Arc::new(Core::new(limits, signal == Signal::Metrics)?), signal })
+    }
+
+    /// Adds a record that is handed in.
+    pub(crate) fn add<I: Input>(&self, input: &I, now: u64) -> Added {
+        let mut writer = self.core.writer.lock();
+        // Out of the writer while both are in use; it keeps its memory.
+        let mut scratch = std::mem::take(&mut writer.scratch);
+        scratch.clear();
+        let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
+        encode_origin(service, &mut scratch);
+        let wire_at = scratch.len();
+        input.encode(&mut scratch);
+        let (key, wire) = scratch.split_at(wire_at);
+        let service = decode::cut(service.as_bytes(), decode::MAX_NAME);
+        let origin = writer.pin(&self.core.shared, key, service);
+        let added = self.insert(&mut writer, origin, input.record(wire), now);
+        writer.unpin(&self.core.shared, origin);
+        writer.scratch = scratch;
+        writer.account_buffers(&self.core.shared);
+        added
+    }
+
+    /// Adds a record whose wire bytes were read; the writer is this store's.
+    #[inline]
+    pub(crate) fn insert(
+        &self,
+        writer: &mut Writer,
+        origin: u32,
+        record: Record<'_>,
+        now: u64,
+    ) -> Added {
+        let shared = &self.core.shared;
+        if record.wire.len() > shared.limits.max_record_bytes {
+            return self.insert_placeholder(writer, origin, record, now);
+        }
+        match writer.insert(shared, origin, &record, now) {
+            Ok(position) => Added::Held(shared.sequence(position)),
+            Err(TraceFull) => Added::TraceFull,
+        }
+    }
+
+    #[cold]
+    fn insert_placeholder(
+        &self,
+        writer: &mut Writer,
+        origin: u32,
+        record: Record<'_>,
+        now: u64,
+    ) -> Added {
+        let shared = &self.core.shared;
+        let mut small = Vec::new();
+        // The fields were walked before, so they can be walked again. Without
+        // its texts a record has less than the smallest limit.
+        for text_limit in [128, 32, 0] {
+            small.clear();
+            let result = placeholder(self.signal, record.wire, text_limit, &mut small);
+            if result.is_ok() && small.len() <= shared.limits.max_record_bytes {
+                break;
+            }
+        }
+        match writer.insert(shared, origin, &Record { wire: &small, oversize: true, ..record }, now)
+        {
+            Ok(position) => Added::Placeholder(shared.sequence(position)),
+            Err(TraceFull) => Added::TraceFull,
+        }
+    }
+
+    pub(crate) fn query(&self, filter: Filter) -> Result<Cursor, FilterError> {
+        Cursor::new(Arc::clone(&self.core), self.signal, filter)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    pub(crate) fn services(&self) -> Vec<Count> {
+        let entries = self.core.shared.services.list();
+        sorted(entries.iter().map(|e| (e.text().into_owned(), e.chain.count())))
+    }
+
+    pub(crate) fn names(&self) -> Vec<Count> {
+        let entries = self.core.shared.names.list();
+        sorted(entries.iter().map(|e| (e.text().into_owned(), e.chain.count())))
+    }
+
+    pub(crate) fn classes(&self) -> Vec<Count> {
+        let name = |class: usize| match self.signal {
+            Signal::Traces => {
+                ["unset", "ok", "error"].get(class).copied().unwrap_or("unset").to_owned()
+            }
+            Signal::Logs => class.to_string(),
+            Signal::Metrics => METRIC_TYPES.get(class).copied().unwrap_or("unknown").to_owned(),
+        };
+        sorted(
+            self.core
+                .shared
+                .classes
+                .iter()
+                .enumerate()
+                .map(|(class, chain)| (name(class), chain.count())),
+        )
+    }
+
+    pub(crate) fn clear(&self) {
+        self.core.writer.lock().clear(&self.core.shared);
+    }
+
+    pub(crate) fn expire(&self, now: u64) {
+        if self.core.shared.limits.max_age.is_some() {
+            self.core.writer.lock().expire(&self.core.shared, now);
+        }
+    }
+
+    pub(crate) fn on_evict(&self, callback: Option<OnEvict>) {
+        // The old one is dropped after the lock: its drop may be anything.
+        let old = self.core.writer.lock().set_on_evict(callback);
+        drop(old);
+    }
+}
+
+fn sorted(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
+    let mut counts = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(key, count)| Count { key, count })
+        .collect::<Vec<_>>();
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+    counts
+}
+
+macro_rules! typed_store {
+    ($(#[$doc:meta])* $name:ident, $record:ident, $capacity:expr) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(pub(crate) Store);
+
+        impl $name {
+            const SIGNAL: Signal = <$record<'static> as Input>::SIGNAL;
+
+            /// How many records it holds unless told otherwise.
+            pub const DEFAULT_CAPACITY: usize = $capacity;
+
+            /// Creates an empty store.
+            pub fn new(limits: &Limits) -> Result<Self, ConfigError> {
+                Store::new(Self::SIGNAL, limits).map(Self)
+            }
+
+            /// Copies a record in. It arrives now.
+            pub fn add(&self, record: &$record<'_>) -> Added {
+                self.add_at(record, now())
+            }
+
+            /// Copies a record in that arrives at `now_ns`, in nanoseconds since 1970. Arrival times should not fall:
+            /// age is measured by them.
+            pub fn add_at(&self, record: &$record<'_>, now_ns: u64) -> Added {
+                self.0.add(record, now_ns)
+            }
+
+            /// The records that pass `filter`.
+            pub fn query(&self, filter: Filter) -> Result<Cursor, FilterError> {
+                self.0.query(filter)
+            }
+
+            /// The figures, without stopping anybody.
+            #[must_use]
+            pub fn stats(&self) -> Stats {
+                self.0.stats()
+            }
+
+            /// The services of the held records, most frequent first. The counts sum to the number of records.
+            #[must_use]
+            pub fn services(&self) -> Vec<Count> {
+                self.0.services()
+            }
+
+            /// The names of the held records (spans, events, metrics), most frequent first.
+            #[must_use]
+            pub fn names(&self) -> Vec<Count> {
+                self.0.names()
+            }
+
+            /// Statuses, severity numbers or metric types of the held records, most frequent first. The counts sum to
+            /// the number of records.
+            #[must_use]
+            pub fn classes(&self) -> Vec<Count> {
+                self.0.classes()
+            }
+
+            /// Forgets all records. Sequence numbers and counters go on.
+            pub fn clear(&self) {
+                self.0.clear();
+            }
+
+            /// Evicts what is older than the limit of age at `now_ns`.
+            pub fn expire(&self, now_ns: u64) {
+                self.0.expire(now_ns);
+            }
+
+            /// Has `callback` called with sequence number and wire bytes of each record that is about to be evicted,
+            /// on the thread that adds the record which takes its place, while it holds the store's writing lock: the
+            /// callback may query, but must not add to or clear this store.
+            pub fn on_evict(&self, callback: impl FnMut(u64, &[u8]) + Send + 'static) {
+                self.0.on_evict(Some(Box::new(callback)));
+            }
+        }
+    };
+}
+
+typed_store! {
+    /// The newest spans, indexed by trace id, service, name and status.
+    TraceStore, Span, 10_000
+}
+typed_store! {
+    /// The newest log records, indexed by trace id, service, severity and event name.
+    LogStore, Log, 50_000
+}
+typed_store! {
+    /// The newest metric points, indexed by name, service and type.
+    MetricStore, Metric, 100_000
+}

@@ -1,0 +1,245 @@
+//! Protocol Buffers as they are on the wire: just enough to walk the fields of a message and to write one.
+//!
+//! Records are kept as the bytes that OpenTelemetry defines for them (`opentelemetry-proto` 1.x, `trace.proto`, `logs.proto`,
+//! `metrics.proto`; the encoding is <https://protobuf.dev/programming-guides/encoding/>), so nothing a client sent is
+//! lost and exporting is copying. Nothing here allocates or recurses.
+
+use std::fmt;
+
+/// What is wrong with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The message ends inside a field.
+    Truncated,
+    /// A variable-length integer has more than ten bytes.
+    Varint,
+    /// A field has the number 0 or one above 2^29 - 1.
+    FieldNumber,
+    /// A field has a wire type that OTLP does not use (groups), or not the one that its number should have.
+    WireType,
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the message ends inside a field",
+            Self::Varint => "a variable-length integer has more than ten bytes",
+            Self::FieldNumber => "a field number is out of range",
+            Self::WireType => "a field has a wire type that does not belong to it",
+        })
+    }
+}
+
+impl std::error::Error for WireError {}
+
+/// The value of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    Fixed32(u32),
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn bytes(self) -> Result<&'a [u8], WireError> {
+        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(WireError::WireType) }
+    }
+
+    pub(crate) fn fixed64(self) -> Result<u64, WireError> {
+        if let Self::Fixed64(value) = self { Ok(value) } else { Err(WireError::WireType) }
+    }
+
+    pub(crate) fn varint(self) -> Result<u64, WireError> {
+        if let Self::Varint(value) = self { Ok(value) } else { Err(WireError::WireType) }
+    }
+}
+
+/// The fields of a message, in order. After an error it ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
+    Fields { rest: message }
+}
+
+impl<'a> Fields<'a> {
+    #[inline]
+    fn varint(&mut self) -> Result<u64, WireError> {
+        // One byte is by far the most frequent.
+        if let [first, rest @ ..] = self.rest
+            && *first < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(*first));
+        }
+        let mut value = 0_u64;
+        for (i, &byte) in self.rest.iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 {
+                self.rest = &self.rest[i + 1..];
+                return Ok(value);
+            }
+        }
+        Err(if self.rest.len() < 10 { WireError::Truncated } else { WireError::Varint })
+    }
+
+    #[inline]
+    fn take(&mut self, len: u64) -> Result<&'a [u8], WireError> {
+        let len = usize::try_from(len).map_err(|_| WireError::Truncated)?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(WireError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline]
+    fn field(&mut self) -> Result<(u32, Value<'a>), WireError> {
+        let tag = self.varint()?;
+        let number = u32::try_from(tag >> 3).map_err(|_| WireError::FieldNumber)?;
+        if number == 0 || number >= 1 << 29 {
+            return Err(WireError::FieldNumber);
+        }
+        let value = match tag & 7 {
+            0 => Value::Varint(self.varint()?),
+            1 => Value::Fixed64(u64::from_le_bytes(array(self.take(8)?))),
+            2 => {
+                let len = self.varint()?;
+                Value::Bytes(self.take(len)?)
+            }
+            5 => Value::Fixed32(u32::from_le_bytes(array(self.take(4)?))),
+            _ => return Err(WireError::WireType),
+        };
+        Ok((number, value))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u32, Value<'a>), WireError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.rest = &[];
+        }
+        Some(field)
+    }
+}
+
+/// Bytes of a variable-length integer.
+#[inline]
+pub(crate) fn varint_len(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+/// The bytes as an array; short input is filled with zeros, long input cut.
+pub(crate) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    let len = bytes.len().min(N);
+    array[..len].copy_from_slice(&bytes[..len]);
+    array
+}
+
+/// Appends the fields of a message.
+pub(crate) trait Encode {
+    fn put_varint(&mut self, value: u64);
+    fn put_tag(&mut self, number: u32, wire_type: u32);
+    /// A varint field, also when it is 0.
+    fn put_uint(&mut self, number: u32, value: u64);
+    fn put_fixed64(&mut self, number: u32, value: u64);
+    fn put_fixed32(&mut self, number: u32, value: u32);
+    fn put_bytes(&mut self, number: u32, value: &[u8]);
+    /// The tag and length of a field whose `len` bytes follow.
+    fn put_len(&mut self, number: u32, len: usize);
+    /// A field with a value of whichever wire type.
+    fn put_value(&mut self, number: u32, value: Value<'_>);
+    /// A message field whose contents `f` appends.
+    fn put_message(&mut self, number: u32, f: impl FnOnce(&mut Self));
+}
+
+impl Encode for Vec<u8> {
+    #[inline]
+    fn put_varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.push(value as u8);
+    }
+
+    #[inline]
+    fn put_tag(&mut self, number: u32, wire_type: u32) {
+        self.put_varint(u64::from(number << 3 | wire_type));
+    }
+
+    fn put_uint(&mut self, number: u32, value: u64) {
+        self.put_tag(number, 0);
+        self.put_varint(value);
+    }
+
+    fn put_fixed64(&mut self, number: u32, value: u64) {
+        self.put_tag(number, 1);
+        self.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn put_fixed32(&mut self, number: u32, value: u32) {
+        self.put_tag(number, 5);
+        self.extend_from_slice(&value.to_le_bytes());
+    }
+
+    #[inline]
+    fn put_len(&mut self, number: u32, len: usize) {
+        self.put_tag(number, 2);
+        self.put_varint(len as u64);
+    }
+
+    #[inline]
+    fn put_bytes(&mut self, number: u32, value: &[u8]) {
+        self.put_len(number, value.len());
+        self.extend_from_slice(value);
+    }
+
+    fn put_value(&mut self, number: u32, value: Value<'_>) {
+        match value {
+            Value::Varint(value) => self.put_uint(number, value),
+            Value::Fixed64(value) => self.put_fixed64(number, value),
+            Value::Bytes(bytes) => self.put_bytes(number, bytes),
+            Value::Fixed32(value) => self.put_fixed32(number, value),
+        }
+    }
+
+    fn put_message(&mut self, number: u32, f: impl FnOnce(&mut Self)) {
+        self.put_tag(number, 2);
+        // Most messages are shorter than 128 bytes: leave one byte for the
+        // length and move the contents only when more are needed.
+        let at = self.len();
+        self.push(0);
+        f(self);
+        let len = self.len() - at - 1;
+        if len < 0x80 {
+            self[at] = len as u8;
+            return;
+        }
+        let mut prefix = [0_u8; 10];
+        let mut used = 0;
+        let mut rest = len as u64;
+        while rest > 0 {
+            prefix[used] = (rest & 0x7f) as u8 | if rest >= 0x80 { 0x80 } else { 0 };
+            rest >>= 7;
+            used += 1;
+        }
+        self.splice(at..=at, prefix[..used].iter().copied());
+    }
+}
+
+/// The numbers of a packed field.
+pub(crate) fn varints(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let mut fields = fields(bytes);
+    std::iter::from_fn(move || if fields.rest.is_empty() { None } else { fields.varint().ok() })
+}

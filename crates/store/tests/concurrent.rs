@@ -1,0 +1,83 @@
+//! Writers and readers at once: a reader never sees a record that was not written like that.
+
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use flightring_store::{Attribute, Filter, Limits, Order, Span, TraceStore};
+
+/// A record that can be checked as a whole: every part is derived from one number.
+fn add(store: &TraceStore, n: u64) {
+    let trace = u128::from(n % 50) + 1;
+    let text = format!("{n}").repeat((n % 40) as usize);
+    let attributes = [Attribute::text("text", &text)];
+    store.add(&Span {
+        trace_id: trace.to_be_bytes(),
+        span_id: n.to_be_bytes(),
+        name: &format!("name-{}", n % 13),
+        service: &format!("service-{}", n % 7),
+        start_ns: n,
+        end_ns: n + 5,
+        attributes: &attributes,
+        ..Span::default()
+    });
+}
+
+fn check(filter: Filter, store: &TraceStore) -> usize {
+    let mut cursor = store.query(filter).unwrap();
+    let mut seen = 0;
+    while let Some(record) = cursor.next() {
+        let n = record.time_ns();
+        assert_eq!(record.second_time_ns(), n + 5);
+        assert_eq!(record.trace_id(), (u128::from(n % 50) + 1).to_be_bytes());
+        assert_eq!(record.service(), format!("service-{}", n % 7));
+        let text = format!("{n}").repeat((n % 40) as usize);
+        let wire = record.wire();
+        assert!(text.is_empty() || wire.windows(text.len()).any(|part| part == text.as_bytes()));
+        seen += 1;
+    }
+    seen
+}
+
+#[test]
+fn readers_see_whole_records_while_two_writers_evict() {
+    const RECORDS: u64 = 30_000;
+    let store = TraceStore::new(&Limits::with_capacity(300)).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for reader in 0_u64..3 {
+            let (store, done) = (&store, &done);
+            scope.spawn(move || {
+                let (mut round, mut seen) = (reader, 0);
+                while !done.load(Ordering::Relaxed) {
+                    let mut filter = Filter::default();
+                    match round % 4 {
+                        0 => filter.trace_id = Some((u128::from(round % 50) + 1).to_be_bytes()),
+                        1 => filter.service = Some(format!("service-{}", round % 7)),
+                        2 => {
+                            filter.names =
+                                vec![format!("name-{}", round % 13), format!("name-{}", round % 5)]
+                        }
+                        _ => filter.order = Order::OldestFirst,
+                    }
+                    seen += check(filter, store);
+                    round += 1;
+                }
+                assert!(seen > 0);
+            });
+        }
+        let writers = [0, RECORDS].map(|first| {
+            let store = &store;
+            scope.spawn(move || (first..first + RECORDS).for_each(|n| add(store, n)))
+        });
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let stats = store.stats();
+    assert_eq!((stats.added, stats.count, stats.evicted), (2 * RECORDS, 300, 2 * RECORDS - 300));
+    assert_eq!(check(Filter::default(), &store), 300);
+}

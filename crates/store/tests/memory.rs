@@ -1,0 +1,130 @@
+//! The memory figures against an allocator that counts, and no allocation once a store is full.
+//!
+//! Only the test's own thread counts: the harness allocates on another.
+
+#![cfg(not(loom))]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use flightring_store::{Attribute, Limits, Metric, MetricStore, Number, Point, Span, TraceStore};
+
+struct Counting;
+
+thread_local! {
+    // Constant and without destructors, so that an allocator may use them.
+    static LIVE: Cell<i64> = const { Cell::new(0) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; only counters are added.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.set(LIVE.get() + layout.size() as i64);
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get() - layout.size() as i64);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+#[test]
+fn the_figures_are_what_the_allocator_counts_and_a_full_store_does_not_allocate() {
+    let services = (0..40).map(|i| format!("service-{i}")).collect::<Vec<_>>();
+    let names = (0..90).map(|i| format!("operation {i}")).collect::<Vec<_>>();
+    let padding = "z".repeat(900);
+    let mut random = Random(7);
+
+    let before = LIVE.get();
+    let store = TraceStore::new(&Limits::with_capacity(2000)).unwrap();
+    let add = |random: &mut Random, few: bool| {
+        let (of_services, of_names) = if few { (3, 5) } else { (40, 90) };
+        let trace = u128::from(random.below(500)) + 1;
+        let attributes = [Attribute::text("padding", &padding[..random.below(900) as usize])];
+        let span = Span {
+            trace_id: trace.to_be_bytes(),
+            service: &services[random.below(of_services) as usize],
+            name: &names[random.below(of_names) as usize],
+            attributes: &attributes,
+            ..Span::default()
+        };
+        store.add(&span);
+    };
+    let compare = |what: &str| {
+        let counted = LIVE.get() - before;
+        assert_eq!(store.stats().total_bytes() as i64, counted, "{what}");
+    };
+    compare("empty");
+    for i in 0..10_000 {
+        add(&mut random, false);
+        if i % 500 == 0 {
+            compare("filling");
+        }
+    }
+    // Names come and go; the tables keep their size, the entries are freed.
+    let many = store.stats().dictionary_bytes;
+    for _ in 0..5000 {
+        add(&mut random, true);
+    }
+    compare("fewer names");
+    assert!(store.stats().dictionary_bytes < many);
+    assert_eq!(store.stats().names, 5);
+
+    for _ in 0..10_000 {
+        add(&mut random, true);
+    }
+    let calls = CALLS.get();
+    for _ in 0..10_000 {
+        add(&mut random, true);
+    }
+    assert_eq!(CALLS.get() - calls, 0);
+
+    // Records of 500 bytes on average: the bytes follow what is live, not the cap.
+    let stats = store.stats();
+    assert!(stats.reserved_bytes < stats.live_bytes + stats.live_bytes / 10 + 200_000);
+
+    store.clear();
+    compare("cleared");
+    drop(store);
+    assert_eq!(LIVE.get(), before);
+
+    // Points, which are kept by series.
+    let store = MetricStore::new(&Limits::with_capacity(2000)).unwrap();
+    for i in 0..10_000_u64 {
+        let metric = Metric {
+            name: &names[random.below(if i < 5000 { 90 } else { 3 }) as usize],
+            unit: "1",
+            description: "",
+            service: &services[random.below(3) as usize],
+            time_ns: i * 1000 + random.below(50),
+            start_ns: 0,
+            point: Point::Gauge(Number::Int(random.below(1000) as i64)),
+            attributes: &[],
+        };
+        store.add(&metric);
+        if i % 500 == 0 {
+            let counted = LIVE.get() - before;
+            assert_eq!(store.stats().total_bytes() as i64, counted, "after {i} points");
+        }
+    }
+    drop(store);
+    assert_eq!(LIVE.get(), before);
+}
