@@ -1,0 +1,354 @@
+//! Following one monitor or several as one stream of an answer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use flightring_monitor::{
+    AnsiStripper, Chunk, Follower, FutureOffset, Hub, Line, Lines, Monitor, Next, NextLine, Start,
+    Stream, Time, strip_ansi,
+};
+
+use super::cursors::Cursors;
+use super::format::{Carry, Format, Piece};
+use crate::http::{self, Fill};
+
+/// Read from a monitor at a time.
+const PIECE: usize = 16 * 1024;
+/// How soon a new monitor shows up in a stream of all of them.
+const DISCOVER: Duration = Duration::from_millis(500);
+
+/// What of the monitors is wanted, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) format: Format,
+    /// One of the streams, or all.
+    pub(super) stream: Option<Stream>,
+    /// Without escape sequences.
+    pub(super) strip: bool,
+    /// Whether output is taken in whole lines: where several monitors share one text, none may splice another's line.
+    pub(super) by_lines: bool,
+}
+
+/// The body of an answer that follows monitors. It is driven by an event loop: each monitor wakes it when it has more,
+/// and none ever waits for it.
+pub(super) struct Follow {
+    sources: Vec<Source>,
+    wanted: Wanted,
+    waker: Waker,
+    /// Where new monitors come from, and when they were looked for last.
+    hub: Option<Arc<Hub>>,
+    discovered: Option<Instant>,
+    buffer: Box<[u8]>,
+    /// Whether it ends at what was there when it began.
+    finite: bool,
+    ended: bool,
+}
+
+/// One monitor that is followed.
+pub(super) struct Source {
+    reader: Reader,
+    /// The end of a finite answer.
+    until: u64,
+    /// What comes next, taken but not sent, so that several sources can be put in order of time.
+    held: Option<Held>,
+    time: Time,
+    carries: [Carry; 3],
+    strippers: [AnsiStripper; 3],
+    /// Whether the last partial lines of a finite answer were asked for.
+    flushed: bool,
+    done: bool,
+}
+
+enum Reader {
+    Chunks(Follower),
+    Lines(Box<Lines>),
+}
+
+enum Held {
+    Chunk { offset: u64, stream: Stream, data: Vec<u8> },
+    Line { offset: u64, stream: Stream, text: Vec<u8>, partial: bool, continued: bool },
+    Gap { offset: u64, skipped: u64 },
+}
+
+impl Source {
+    pub(super) fn new(
+        monitor: &Arc<Monitor>,
+        start: Start,
+        wanted: Wanted,
+    ) -> Result<Self, FutureOffset> {
+        let reader = if wanted.by_lines {
+            Reader::Lines(Box::new(Lines::new(monitor, start, 0)?))
+        } else {
+            Reader::Chunks(monitor.follow(start)?)
+        };
+        Ok(Self {
+            reader,
+            until: u64::MAX,
+            held: None,
+            time: Time::default(),
+            carries: Default::default(),
+            strippers: Default::default(),
+            flushed: false,
+            done: false,
+        })
+    }
+
+    fn follower(&self) -> &Follower {
+        match &self.reader {
+            Reader::Chunks(follower) => follower,
+            Reader::Lines(lines) => lines.follower(),
+        }
+    }
+
+    fn monitor(&self) -> &Arc<Monitor> {
+        self.follower().monitor()
+    }
+
+    /// Where the answer begins, before anything was taken.
+    pub(super) fn begin(&self) -> u64 {
+        // What is older is gone already, and the first thing that is taken
+        // says so.
+        self.follower().offset().max(self.monitor().oldest())
+    }
+
+    /// How much of what was asked for is gone, before anything was taken.
+    pub(super) fn skipped(&self) -> u64 {
+        self.begin() - self.follower().offset()
+    }
+
+    /// Takes the next piece, if there is one.
+    fn take(&mut self, only: Option<Stream>, buffer: &mut [u8]) {
+        let wanted = |stream| only.is_none_or(|only| only == stream);
+        while self.held.is_none() && !self.done {
+            match &mut self.reader {
+                Reader::Chunks(follower) => {
+                    let left = self.until - follower.offset().min(self.until);
+                    let room = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+                    if room == 0 {
+                        self.done = true;
+                        return;
+                    }
+                    match follower.next(&mut buffer[..room]) {
+                        Next::Chunk(Chunk { offset, stream, time, data, .. }) if wanted(stream) => {
+                            self.time = time;
+                            self.held = Some(Held::Chunk { offset, stream, data: data.to_vec() });
+                        }
+                        Next::Chunk(_) => {}
+                        Next::Gap { offset, skipped } => {
+                            self.held = Some(Held::Gap { offset, skipped })
+                        }
+                        Next::Empty => return,
+                        Next::End => self.done = true,
+                    }
+                }
+                Reader::Lines(lines) => match lines.next() {
+                    NextLine::Line(Line { offset, .. }) if offset >= self.until => self.done = true,
+                    NextLine::Line(Line {
+                        offset, stream, time, text, partial, continued, ..
+                    }) if wanted(stream) => {
+                        self.time = time;
+                        let text = text.to_vec();
+                        self.held = Some(Held::Line { offset, stream, text, partial, continued });
+                    }
+                    NextLine::Line(_) => {}
+                    NextLine::Gap { offset, skipped } => {
+                        self.held = Some(Held::Gap { offset, skipped })
+                    }
+                    NextLine::Empty => {
+                        if lines.follower().offset() < self.until {
+                            return;
+                        }
+                        if self.flushed {
+                            self.done = true;
+                        } else {
+                            // What is no whole line yet is part of the answer too.
+                            self.flushed = true;
+                            lines.flush();
+                        }
+                    }
+                    NextLine::End => self.done = true,
+                },
+            }
+        }
+    }
+
+    /// Where a client that got everything but what is held resumes.
+    fn resume(&self) -> u64 {
+        match &self.held {
+            Some(
+                Held::Chunk { offset, .. } | Held::Line { offset, .. } | Held::Gap { offset, .. },
+            ) => *offset,
+            None => self.follower().offset(),
+        }
+    }
+}
+
+impl Follow {
+    /// Follows each source from its own place.
+    pub(super) fn new(sources: Vec<Source>, wanted: Wanted, waker: Waker) -> Self {
+        Self {
+            sources,
+            wanted,
+            waker,
+            hub: None,
+            discovered: None,
+            buffer: vec![0; PIECE].into(),
+            finite: false,
+            ended: false,
+        }
+    }
+
+    /// The same, and the monitors that are opened later.
+    pub(super) fn discovering(mut self, hub: Arc<Hub>) -> Self {
+        self.hub = Some(hub);
+        self
+    }
+
+    /// The same, up to what is there now.
+    pub(super) fn finite(mut self) -> Self {
+        for source in &mut self.sources {
+            source.until = source.monitor().total();
+        }
+        self.finite = true;
+        self
+    }
+
+    /// Adds monitors that were opened since, and lets go of those that have ended and left the hub.
+    fn discover(&mut self) {
+        let Some(hub) = &self.hub else { return };
+        if self.discovered.is_some_and(|last| last.elapsed() < DISCOVER) {
+            return;
+        }
+        self.discovered = Some(Instant::now());
+        let all = hub.list();
+        let listed: HashSet<_> = all.iter().map(Arc::as_ptr).collect();
+        self.sources.retain(|source| {
+            let over = source.done && source.held.is_none();
+            !over || listed.contains(&Arc::as_ptr(source.monitor()))
+        });
+        let known: HashSet<_> =
+            self.sources.iter().map(|source| Arc::as_ptr(source.monitor())).collect();
+        for monitor in all.iter().filter(|monitor| is_root(monitor)) {
+            if !known.contains(&Arc::as_ptr(monitor))
+                && let Ok(source) = Source::new(monitor, Start::Oldest, self.wanted)
+            {
+                self.sources.push(source);
+            }
+        }
+    }
+
+    /// Sends what source `index` holds.
+    fn send(&mut self, index: usize, out: &mut Vec<u8>) {
+        let Wanted { format, strip, .. } = self.wanted;
+        let Some(held) = self.sources[index].held.take() else { return };
+        let several = self.hub.is_some() || self.sources.len() > 1;
+        let cursor = |sources: &[Source], next: u64| {
+            if format != Format::Events {
+                return String::new();
+            }
+            if !several {
+                return next.to_string();
+            }
+            Cursors::write(sources.iter().enumerate().map(|(i, source)| {
+                (source.monitor().name(), if i == index { next } else { source.resume() })
+            }))
+        };
+        let source = &mut self.sources[index];
+        let monitor = Arc::clone(source.monitor());
+        let name = monitor.name();
+        match held {
+            Held::Gap { offset, skipped } => {
+                format.gap(out, name, (offset, skipped), |next| cursor(&self.sources, next));
+            }
+            Held::Line { offset, stream, mut text, partial, continued } => {
+                if strip {
+                    text = strip_ansi(&text);
+                }
+                let line = Line {
+                    offset,
+                    stream,
+                    stream_offset: 0,
+                    time: source.time,
+                    text: &text,
+                    partial,
+                    continued,
+                };
+                format.line(out, name, &line);
+            }
+            Held::Chunk { offset, stream, mut data } => {
+                let end = offset + data.len() as u64;
+                let which = stream as usize - 1;
+                if strip {
+                    let mut plain = Vec::with_capacity(data.len());
+                    source.strippers[which].strip(&data, &mut plain);
+                    data = plain;
+                }
+                let piece =
+                    Piece { source: name, stream, offset, end, time: source.time, data: &data };
+                let mut carry = std::mem::take(&mut source.carries[which]);
+                format.piece(out, &piece, &mut carry, |next| cursor(&self.sources, next));
+                self.sources[index].carries[which] = carry;
+            }
+        }
+    }
+}
+
+/// Whether a monitor passes its output on to no other one: following these alone shows everything once.
+pub(super) fn is_root(monitor: &Arc<Monitor>) -> bool {
+    monitor.passes_to().is_none()
+}
+
+impl http::Stream for Follow {
+    fn fill(&mut self, out: &mut Vec<u8>, room: usize) -> Fill {
+        let before = out.len();
+        self.discover();
+        while out.len() - before < room {
+            for source in &mut self.sources {
+                source.take(self.wanted.stream, &mut self.buffer);
+            }
+            let held = self.sources.iter().enumerate().filter(|(_, source)| source.held.is_some());
+            let Some((first, _)) = held.min_by_key(|(_, source)| source.time) else { break };
+            self.send(first, out);
+        }
+        if out.len() > before {
+            return Fill::More;
+        }
+        if self.ended {
+            return Fill::End;
+        }
+        if self.hub.is_none() && self.sources.iter().all(|source| source.done) {
+            self.ended = true;
+            if !self.finite {
+                self.wanted.format.end(out);
+            }
+            return Fill::More;
+        }
+        let mut live = self.sources.iter().filter(|source| !source.done);
+        if live.any(|source| matches!(source.follower().poll(&self.waker), Poll::Ready(_))) {
+            return Fill::More;
+        }
+        Fill::Wait
+    }
+
+    fn keep_alive(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.wanted.format.keep_alive());
+    }
+
+    fn revisit(&self) -> Option<Duration> {
+        self.hub.is_some().then_some(DISCOVER)
+    }
+
+    fn is_finite(&self) -> bool {
+        self.finite
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        for source in &self.sources {
+            source.follower().forget(&self.waker);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! OTLP in, queries out, over HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+mod support;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flightring_serve::App;
+use flightring_serve::http::{Options, Server};
+use flightring_store::{Recorder, RecorderOptions};
+use serde_json::{Value as Json, json};
+use support::{Answer, Client};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+fn start() -> (Server, SocketAddr) {
+    let mut options = RecorderOptions::default();
+    options.traces = options.traces.max_per_trace(3);
+    let app = App::new().with_recorder(Recorder::new(&options).unwrap());
+    let server = Server::start(Options::default(), Arc::new(app)).unwrap();
+    let address = server.address();
+    (server, address)
+}
+
+fn post(address: SocketAddr, path: &str, fields: &str, body: &[u8]) -> Answer {
+    let mut client = Client::connect(address);
+    let length = body.len();
+    client.send(format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{fields}\r\n"
+    ));
+    client.try_send(body);
+    client.answer()
+}
+
+fn get(address: SocketAddr, target: &str) -> Answer {
+    let answer = Client::connect(address).get(target);
+    assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+    answer
+}
+
+fn get_json(address: SocketAddr, target: &str) -> Json {
+    serde_json::from_slice(&get(address, target).body).unwrap()
+}
+
+fn spans(count: usize, trace: &str) -> Json {
+    let one = |i: usize| {
+        json!({
+            "traceId": trace, "spanId": format!("{:016x}", i + 1), "name": format!("step {i}"),
+            "parentSpanId": if i > 0 { format!("{i:016x}") } else { String::new() },
+            "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000005000000",
+        })
+    };
+    let service = json!({ "key": "service.name", "value": { "stringValue": "shop" } });
+    json!({ "resourceSpans": [{
+        "resource": { "attributes": [service] },
+        "scopeSpans": [{ "spans": (0..count).map(one).collect::<Vec<_>>() }],
+    }]})
+}
+
+const AS_JSON: &str = "Content-Type: application/json\r\n";
+const AS_PROTOBUF: &str = "Content-Type: application/x-protobuf\r\n";
+
+#[test]
+fn json_in_and_every_form_out() {
+    let (_server, address) = start();
+    let body = spans(2, TRACE).to_string();
+    let answer = post(address, "/v1/traces", AS_JSON, body.as_bytes());
+    assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+
+    let found = get_json(address, "/api/traces?service=shop&name=step%201");
+    assert_eq!(found["records"][0]["traceId"], TRACE);
+    assert_eq!(found["records"].as_array().unwrap().len(), 1);
+    assert_eq!(found["coverage"]["evicted"], 0);
+    let trace = get_json(address, &format!("/api/traces/{TRACE}"));
+    assert_eq!(trace["spans"][1]["depth"], 1);
+    let lines = get(address, "/api/traces?format=ndjson");
+    assert_eq!(lines.text().lines().count(), 2);
+
+    // What is exported can be sent to another one, in both encodings.
+    let (_other, other) = start();
+    let exported = get(address, "/api/traces?format=protobuf");
+    assert_eq!(exported.header("content-type"), Some("application/x-protobuf"));
+    let reply = post(other, "/v1/traces", AS_PROTOBUF, &exported.body);
+    assert_eq!((reply.status, reply.body.as_slice()), (200, &b""[..]));
+    assert_eq!(get_json(other, "/api/recorder")["traces"]["span_count"], 2);
+    let exported = get(other, "/api/traces?format=otlp&order=oldest");
+    let (_third, third) = start();
+    assert_eq!(post(third, "/v1/traces", AS_JSON, &exported.body).status, 200);
+    let third = get_json(third, "/api/recorder");
+    assert_eq!(third["traces"]["span_count"], 2);
+    assert_eq!(third["traces"]["held"]["services"]["shop"], 2);
+}
+
+#[test]
+fn gzip_is_unpacked_within_limits() {
+    let (_server, address) = start();
+    let gzip = |data: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    };
+    let fields = format!("{AS_JSON}Content-Encoding: gzip\r\n");
+    let body = spans(1, TRACE).to_string();
+    assert_eq!(post(address, "/v1/traces", &fields, &gzip(body.as_bytes())).status, 200);
+    assert_eq!(post(address, "/v1/traces", &fields, body.as_bytes()).status, 400);
+    assert_eq!(post(address, "/v1/traces", &fields, &gzip(&vec![b' '; 17 << 20])).status, 413);
+    let brotli = format!("{AS_JSON}Content-Encoding: br\r\n");
+    assert_eq!(post(address, "/v1/traces", &brotli, b"x").status, 415);
+    assert_eq!(get_json(address, "/api/recorder")["traces"]["span_count"], 1);
+}
+
+#[test]
+fn refused_records_are_a_partial_success_and_a_broken_request_none_at_all() {
+    let (_server, address) = start();
+    let five = spans(5, TRACE).to_string();
+    let answer = post(address, "/v1/traces", AS_JSON, five.as_bytes());
+    let reply: Json = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, &reply["partialSuccess"]["rejectedSpans"]), (200, &"2".into()));
+
+    let (_other, other) = start();
+    let exported = {
+        // Two requests in one body: protobuf messages may be concatenated.
+        let one = get(address, "/api/traces?format=protobuf&order=oldest").body;
+        [one.clone(), one].concat()
+    };
+    let answer = post(other, "/v1/traces", AS_PROTOBUF, &exported);
+    // partial_success { rejected_spans: 3, error_message: ... }
+    assert_eq!(
+        (answer.status, answer.body[0], &answer.body[2..5]),
+        (200, 0x0a, &[0x08, 3, 0x12][..])
+    );
+
+    let broken = post(address, "/v1/logs", AS_PROTOBUF, b"\x0a\xff\xff\xff\xff\x0f");
+    assert_eq!((broken.status, &broken.body[..3]), (400, &[0x08, 3, 0x12][..]));
+    let broken = post(address, "/v1/logs", AS_JSON, b"{\"resourceLogs\": 5}");
+    let reply: Json = serde_json::from_slice(&broken.body).unwrap();
+    assert_eq!((broken.status, &reply["code"]), (400, &3.into()));
+    assert_eq!(post(address, "/v1/metrics", AS_PROTOBUF, b"").status, 200);
+}
+
+#[test]
+fn only_otlps_own_content_types_are_taken() {
+    let (_server, address) = start();
+    let body = spans(1, TRACE).to_string();
+    // What a form or a script of a foreign page could send without asking first.
+    for simple in
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+    {
+        let answer =
+            post(address, "/v1/traces", &format!("Content-Type: {simple}\r\n"), body.as_bytes());
+        assert_eq!(answer.status, 415, "{simple}");
+    }
+    let foreign = format!("{AS_JSON}Origin: http://evil.example\r\n");
+    assert_eq!(post(address, "/v1/traces", &foreign, body.as_bytes()).status, 403);
+    assert_eq!(get_json(address, "/api/recorder")["traces"]["span_count"], 0);
+    assert_eq!(Client::connect(address).get("/v1/traces").status, 405);
+}
+
+#[test]
+fn queries_say_what_is_wrong_with_them() {
+    let (_server, address) = start();
+    for target in [
+        "/api/traces?nonsense=1",
+        "/api/traces?trace_id=xyz",
+        "/api/metrics?errors=true",
+        "/api/traces?format=xml",
+        "/api/traces/xyz",
+        "/api/logs?since=never-taken",
+    ] {
+        let answer = Client::connect(address).get(target);
+        assert_eq!(answer.status, 400, "{target}");
+        assert!(answer.text().len() > 10, "{target}: {}", answer.text());
+    }
+}
+
+#[test]
+fn snapshots_bound_a_query() {
+    let (_server, address) = start();
+    post(address, "/v1/traces", AS_JSON, spans(1, TRACE).to_string().as_bytes());
+    assert_eq!(post(address, "/api/snapshots/before%20deploy", AS_JSON, b"").status, 200);
+    assert_eq!(post(address, "/api/snapshots/x", "", b"").status, 415);
+    let second = "1".repeat(32);
+    post(address, "/v1/traces", AS_JSON, spans(1, &second).to_string().as_bytes());
+    let found = get_json(address, "/api/traces?since=before+deploy");
+    assert_eq!(found["records"].as_array().unwrap().len(), 1);
+    assert_eq!(found["records"][0]["traceId"], second.as_str());
+    assert_eq!(get_json(address, "/api/snapshots")["snapshots"][0]["name"], "before deploy");
+}
+
+#[test]
+fn new_records_are_followed_live() {
+    let (_server, address) = start();
+    post(address, "/v1/traces", AS_JSON, spans(1, TRACE).to_string().as_bytes());
+    let mut client = Client::connect(address);
+    client.send("GET /api/traces?follow&service=shop HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(client.head().header("content-type"), Some("application/x-ndjson"));
+    let second = "2".repeat(32);
+    post(address, "/v1/traces", AS_JSON, spans(2, &second).to_string().as_bytes());
+    let text = client.chunks_until("step 1");
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.contains(&second) && !text.contains(TRACE), "{text}");
+}
