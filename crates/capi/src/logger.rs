@@ -1,0 +1,647 @@
+//! Loggers: records go to memory at the speed of a copy, and to a file in the background.
+//!
+//! A program opens a logger per file and writes from any number of threads. A call copies the record into memory that the
+//! calling thread has to itself, and returns; a thread of the library writes it to the file, with direct I/O where the file
+//! system takes it. At every moment `offered = accepted + dropped`, and every accepted record is in the file or in memory:
+//! a full disk or a failing device loses nothing that was accepted while the logger is open, and flr_logger_close() says
+//! what could not be written. Records of one thread stand in the file in the order in which that thread wrote them.
+//!
+//! A call made while the same thread is inside another call on the same logger (from a signal handler) is dropped and
+//! counted. Calls from thread_local and static destructors work.
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flightring_blockfile::{Kind, Level, OpenError as FileError};
+use flightring_logger::{
+    CloseError, Dropped, FlushError, Logger, OpenError, Options, Overflow, Reservation,
+    RotateError, Rotation, Schedule, Sealed, StagingPolicy, Sync, TimeSource,
+};
+
+use crate::buffer::input;
+use crate::flr_status;
+use crate::guard::{guard, guard_value};
+use crate::handle::{self, Opaque, Out};
+use crate::monitor::UserData;
+use crate::sized::{self, SizedStruct};
+use crate::status::{fail, fail_os, invalid};
+
+/// A logger.
+///
+/// Threads: all functions but flr_logger_destroy() may be called concurrently.
+pub struct flr_logger {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for flr_logger {
+    type Inner = Logger;
+    const NAME: &'static str = "flr_logger";
+}
+
+/// How severe a record is. Only records of the kind FLR_RECORD_KIND_EVENT keep their level.
+#[repr(i32)]
+pub enum flr_level {
+    /// None given; passes every filter that lets all levels pass.
+    None = 0,
+    /// Finest detail.
+    Trace = 1,
+    /// For developers.
+    Debug = 2,
+    /// Normal operation.
+    Info = 3,
+    /// Something to look at.
+    Warn = 4,
+    /// Something failed.
+    Error = 5,
+    /// The process cannot go on.
+    Fatal = 6,
+}
+
+/// How records are laid out in the file.
+#[repr(i32)]
+pub enum flr_record_kind {
+    /// The caller's bytes and nothing else: the default.
+    Raw = 0,
+    /// With a time.
+    Timed = 1,
+    /// With time, thread, level, and a sequence number by which a reader orders records of several threads.
+    Event = 2,
+}
+
+/// Where the times of records come from.
+#[repr(i32)]
+pub enum flr_time_source {
+    /// CLOCK_REALTIME: the system's best, some 25 ns a call: the default.
+    Realtime = 0,
+    /// CLOCK_REALTIME_COARSE: of the last timer tick, 1 to 10 ms old, some 5 ns a call.
+    Coarse = 1,
+}
+
+/// What happens to a record for which there is no room.
+#[repr(i32)]
+pub enum flr_overflow {
+    /// It is dropped and counted, and the call returns FLR_DROPPED at once: the default.
+    DropNewest = 0,
+    /// The call waits for room, or until the logger is closed.
+    Block = 1,
+    /// The call waits for at most `overflow_timeout_ms`, then drops the record and returns FLR_TIMEOUT.
+    BlockFor = 2,
+}
+
+/// When records become durable by themselves. flr_logger_flush() makes them so in any case.
+#[repr(i32)]
+pub enum flr_sync {
+    /// When the system sees fit: the default.
+    None = 0,
+    /// Each write to the file is durable when it returns (O_DSYNC).
+    EachBatch = 1,
+    /// At the flush interval.
+    Interval = 2,
+}
+
+/// Whether what was accepted outlives the process.
+#[repr(i32)]
+pub enum flr_staging {
+    /// It does not: what a killed process had not written yet is lost: the default.
+    Private = 0,
+    /// The memory is a file in /dev/shm: after SIGKILL, a crash or _exit(), the next flr_logger_open() of the same log, or
+    /// flr_log_recover(), brings every accepted record into the log, exactly once. It does not outlive the machine. Where
+    /// there is no room for it, private memory is used; flr_logger_stats.staged says which.
+    Shared = 1,
+}
+
+/// Whether dropped records are reported in the log, by markers of their own, at most one a second for each cause.
+#[repr(i32)]
+pub enum flr_drop_markers {
+    /// Logs of events have them: the default. Programs that know only older formats take markers for records.
+    Events = 0,
+    /// The log has them, whatever its kind.
+    On = 1,
+    /// The log has none.
+    Off = 2,
+}
+
+/// At which times a log begins a new file by itself, if the old one is not empty.
+#[repr(i32)]
+pub enum flr_schedule {
+    /// At none: the default.
+    Never = 0,
+    /// At every full hour, local time.
+    Hourly = 1,
+    /// At midnight, local time.
+    Daily = 2,
+    /// `rotate_every_ms` after the file was begun.
+    Every = 3,
+}
+
+/// Told of a finished file by its path, which is valid during the call, for example to upload it. Called by a thread of the
+/// library's own, one for each file, while no lock is held; every function of the library may be called inside but
+/// flr_logger_close() and flr_logger_destroy() of this logger, which wait for it.
+pub type flr_sealed_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, path: *const c_char)>;
+
+/// Ends the user data of a flr_sealed_fn.
+pub type flr_sealed_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// How a logger is opened. Start it from FLR_LOGGER_OPTIONS_INIT and set `path`; a member that is zero has its default.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_logger_options {
+    /// sizeof(flr_logger_options), set by FLR_LOGGER_OPTIONS_INIT.
+    pub struct_size: u32,
+    /// The log file. Its folder must exist. A log that is there already is continued.
+    pub path: *const c_char,
+    /// Bytes of memory for records. Default: 64 MiB. The logger takes one shard more if there are more threads than shards.
+    pub buffer_size: u64,
+    /// Shards that the memory is divided into: threads that log without sharing, 1 to 1024. Default: 8. A shard must have at
+    /// least 64 KiB. The longest record is half a shard, at most 4 MiB less framing.
+    pub shards: u32,
+    /// The longest, in milliseconds, that a record stays in memory. Default: 10,000.
+    pub flush_interval_ms: u32,
+    /// The longest, in milliseconds, that closing waits for a thread in the middle of a record. Default: 10.
+    pub flush_timeout_ms: u32,
+    /// A flr_record_kind. Default: raw.
+    pub kind: i32,
+    /// A flr_level: FLR_LOG and flr_logger_log() below it do nothing. Default: all pass.
+    pub level: i32,
+    /// A flr_time_source, for the kinds that have a time. Default: realtime.
+    pub time_source: i32,
+    /// A flr_overflow. Default: drop newest.
+    pub overflow: i32,
+    /// For FLR_OVERFLOW_BLOCK_FOR.
+    pub overflow_timeout_ms: u32,
+    /// A flr_sync. Default: none.
+    pub sync: i32,
+    /// Not 0: write through the page cache even where direct I/O is possible.
+    pub no_direct_io: u32,
+    /// Bytes to reserve on disk ahead of the end of the file; given back by closing. Default: none.
+    pub preallocate: u64,
+    /// Not 0: ask for huge pages.
+    pub huge_pages: u32,
+    /// Not 0: keep the memory from being swapped out; whether that worked is in the statistics.
+    pub lock_memory: u32,
+    /// A flr_staging. Default: private.
+    pub staging: i32,
+    /// The folder of staging files; it should be in memory. NULL: /dev/shm.
+    pub staging_folder: *const c_char,
+    /// A flr_drop_markers. Default: for events.
+    pub drop_markers: i32,
+    /// Begin a new file once it has this many bytes (and at most 4 MiB more). Default: whatever its size.
+    pub rotate_size: u64,
+    /// A flr_schedule. Default: never.
+    pub rotate_schedule: i32,
+    /// For FLR_SCHEDULE_EVERY.
+    pub rotate_every_ms: u32,
+    /// Finished files to keep; the oldest are deleted first. Default: all.
+    pub keep_files: u32,
+    /// Seconds to keep finished files. Default: for ever.
+    pub keep_seconds: u32,
+    /// Bytes of finished files to keep. Default: all.
+    pub keep_bytes: u64,
+    /// Told of each finished file, or NULL.
+    pub sealed: flr_sealed_fn,
+    /// For `sealed`.
+    pub sealed_user_data: *mut c_void,
+    /// Called with `sealed_user_data` when the logger does not need it any more, exactly once, also when opening fails; or
+    /// NULL.
+    pub sealed_destroy: flr_sealed_destroy_fn,
+}
+
+// SAFETY: repr(C), the size first; integers, pointers and optional functions only.
+unsafe impl SizedStruct for flr_logger_options {
+    const NAME: &'static str = "flr_logger_options";
+}
+
+/// A record that is being filled in place, from flr_logger_reserve(). Start it from FLR_LOGGER_SLOT_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_logger_slot {
+    /// sizeof(flr_logger_slot), set by FLR_LOGGER_SLOT_INIT.
+    pub struct_size: u32,
+    /// The library's: not 0 while a reservation is held.
+    pub held: u32,
+    /// Where the record's bytes go.
+    pub data: *mut c_void,
+    /// How many bytes there are room for: at least as many as were asked for.
+    pub capacity: usize,
+    /// The library's.
+    pub internal: [u64; 12],
+}
+
+const _: () = assert!(
+    size_of::<Reservation<'static>>() <= size_of::<[u64; 12]>()
+        && align_of::<Reservation<'static>>() <= align_of::<u64>()
+);
+
+/// Opens a log for writing, and starts the thread that writes it.
+///
+/// The logger is the caller's, to be ended with flr_logger_destroy(). A log that exists is continued at the end of its last
+/// good block; a torn end is set aside beside it. Errors: FLR_INVALID for options out of range, and for a path that is a
+/// directory or no log; FLR_NOT_FOUND when the folder is missing; FLR_BUSY when somebody has the log open already; FLR_IO;
+/// FLR_NO_MEMORY.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn flr_logger_open(
+    options: *const flr_logger_options,
+    out: *mut *mut flr_logger,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: `out` is NULL or writable, and options begin with their size, as documented.
+        let (out, given) = unsafe { (Out::new(out), sized::read(options)?) };
+        // From here on the user data is ours to end, whatever happens.
+        let user_data = UserData::new(given.sealed_user_data, given.sealed_destroy);
+        let out = out?;
+        if given.path.is_null() {
+            return Err(invalid(format_args!(
+                "options.path is NULL; set it to the log file's path"
+            )));
+        }
+        // SAFETY: not NULL, and a C string, as documented.
+        let path = unsafe { CStr::from_ptr(given.path) };
+        let mut options = options_of(&given, path)?;
+        options.rotation.sealed = sealed_of(given.sealed, Some(user_data));
+        out.fill(Logger::open(&options).map_err(|error| open_failed(&error, path))?);
+        Ok(())
+    })
+}
+
+pub(crate) fn options_of(given: &flr_logger_options, path: &CStr) -> Result<Options, flr_status> {
+    let mut options = Options::new(OsStr::from_bytes(path.to_bytes()));
+    let size = |value: u64, what| {
+        usize::try_from(value)
+            .map_err(|_| fail(flr_status::TOO_LARGE, format_args!("options.{what} is {value}")))
+    };
+    if given.buffer_size != 0 {
+        options.buffer_size = size(given.buffer_size, "buffer_size")?;
+    }
+    if given.shards != 0 {
+        options.shards = size(given.shards.into(), "shards")?;
+    }
+    let set_ms = |to: &mut Duration, ms: u32| {
+        if ms != 0 {
+            *to = Duration::from_millis(ms.into());
+        }
+    };
+    set_ms(&mut options.flush_interval, given.flush_interval_ms);
+    set_ms(&mut options.flush_timeout, given.flush_timeout_ms);
+    options.kind = match given.kind {
+        0 => Kind::Raw,
+        1 => Kind::Timed,
+        2 => Kind::Event,
+        other => return Err(unknown("kind", other)),
+    };
+    options.level = level_of(given.level)?;
+    options.time_source = match given.time_source {
+        0 => TimeSource::Realtime,
+        1 => TimeSource::Coarse,
+        other => return Err(unknown("time_source", other)),
+    };
+    options.overflow = match given.overflow {
+        0 => Overflow::DropNewest,
+        1 => Overflow::Block,
+        2 => Overflow::BlockFor(Duration::from_millis(given.overflow_timeout_ms.into())),
+        other => return Err(unknown("overflow", other)),
+    };
+    options.sync = match given.sync {
+        0 => Sync::None,
+        1 => Sync::EachBatch,
+        2 => Sync::Interval,
+        other => return Err(unknown("sync", other)),
+    };
+    options.direct = given.no_direct_io == 0;
+    options.preallocate = given.preallocate;
+    options.staging = match given.staging {
+        0 => StagingPolicy::Private,
+        1 => StagingPolicy::Shared,
+        other => return Err(unknown("staging", other)),
+    };
+    if !given.staging_folder.is_null() {
+        // SAFETY: not NULL, and a C string, as documented.
+        let folder = unsafe { CStr::from_ptr(given.staging_folder) };
+        options.staging_folder = OsStr::from_bytes(folder.to_bytes()).into();
+    }
+    options.drop_markers = match given.drop_markers {
+        0 => None,
+        1 => Some(true),
+        2 => Some(false),
+        other => return Err(unknown("drop_markers", other)),
+    };
+    options.rotation = Rotation {
+        size: given.rotate_size,
+        schedule: match given.rotate_schedule {
+            0 => Schedule::Never,
+            1 => Schedule::Hourly,
+            2 => Schedule::Daily,
+            3 => Schedule::Every(Duration::from_millis(given.rotate_every_ms.into())),
+            other => return Err(unknown("rotate_schedule", other)),
+        },
+        keep_files: given.keep_files as usize,
+        keep_bytes: given.keep_bytes,
+        keep_for: Duration::from_secs(given.keep_seconds.into()),
+        sealed: None,
+    };
+    options.huge_pages = given.huge_pages != 0;
+    options.lock_memory = given.lock_memory != 0;
+    Ok(options)
+}
+
+/// The callback with its user data, which ends with it; without a callback it ends here.
+pub(crate) fn sealed_of(callback: flr_sealed_fn, user_data: Option<UserData>) -> Option<Sealed> {
+    let (callback, user_data) = (callback?, user_data?);
+    Some(Arc::new(move |path: &Path| {
+        if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
+            // SAFETY: the caller passed the two together; the path is a C string that outlives the call.
+            unsafe { callback(user_data.get(), path.as_ptr()) };
+        }
+    }))
+}
+
+#[cold]
+pub(crate) fn unknown(member: &str, value: i32) -> flr_status {
+    invalid(format_args!("{member} is {value}, which this version does not know"))
+}
+
+#[inline]
+pub(crate) fn level_of(level: i32) -> Result<Level, flr_status> {
+    match u8::try_from(level) {
+        Ok(number @ 0..=6) => Ok(Level::from_u8(number)),
+        _ => Err(unknown("level", level)),
+    }
+}
+
+pub(crate) fn open_failed(error: &OpenError, path: &CStr) -> flr_status {
+    let status = match error {
+        OpenError::Configuration(_) => flr_status::INVALID,
+        OpenError::Memory { .. } => flr_status::NO_MEMORY,
+        OpenError::File(FileError::Busy(_)) => flr_status::BUSY,
+        OpenError::File(FileError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            flr_status::NOT_FOUND
+        }
+        OpenError::File(error) if error.io().is_none() => flr_status::INVALID,
+        _ => flr_status::IO,
+    };
+    fail_os(
+        status,
+        error.errno().unwrap_or(0),
+        format_args!("log {}: {error}", path.to_string_lossy()),
+    )
+}
+
+#[inline]
+fn accepted(result: Result<(), Dropped>) -> Result<(), flr_status> {
+    result.map_err(refused)
+}
+
+#[cold]
+fn refused(cause: Dropped) -> flr_status {
+    match cause {
+        Dropped::TimedOut => flr_status::TIMEOUT,
+        Dropped::Closed => flr_status::CLOSED,
+        Dropped::TooLarge => fail(
+            flr_status::TOO_LARGE,
+            format_args!(
+                "the record is larger than half a shard; give the logger a larger buffer or fewer shards"
+            ),
+        ),
+        Dropped::Forked => fail(
+            flr_status::FORKED,
+            format_args!("this flr_logger was made before fork(); make one in the child"),
+        ),
+        _ => flr_status::DROPPED,
+    }
+}
+
+/// Writes a record of `len` bytes, which may be 0. The bytes are copied before the call returns.
+///
+/// FLR_OK: it is accepted. FLR_DROPPED, FLR_TIMEOUT: there was no room, see flr_overflow. FLR_CLOSED: after
+/// flr_logger_close(). All of them are counted. Errors: FLR_TOO_LARGE (counted), FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_write(
+    logger: *const flr_logger,
+    data: *const c_void,
+    len: usize,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger and readable input, as documented.
+        let (logger, data) = unsafe { (handle::get(logger)?, input(data, len)?) };
+        accepted(logger.write(data))
+    })
+}
+
+/// Writes a text of `len` bytes with a level, a flr_level. A level that is filtered out does nothing, and is FLR_OK.
+///
+/// Returns as flr_logger_write() does; FLR_INVALID also for an unknown level.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_log(
+    logger: *const flr_logger,
+    level: i32,
+    text: *const c_char,
+    len: usize,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger and readable input, as documented.
+        let (logger, text) = unsafe { (handle::get(logger)?, input(text.cast(), len)?) };
+        accepted(logger.log(level_of(level)?, text))
+    })
+}
+
+/// Whether records of this level are logged: 1 or 0. Costs one load. Also 1 for a logger or a level that is wrong, so that
+/// the call that follows says what is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_enabled(logger: *const flr_logger, level: i32) -> i32 {
+    let enabled = guard_value(|| {
+        if logger.is_null() {
+            return Ok(true);
+        }
+        // SAFETY: a live logger, as documented.
+        Ok(unsafe { handle::get(logger)? }.enabled(level_of(level)?))
+    });
+    i32::from(enabled.unwrap_or(true))
+}
+
+/// Changes the lowest level that is logged, for all threads. Errors: FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_set_level(logger: *const flr_logger, level: i32) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger, as documented.
+        unsafe { handle::get(logger)? }.set_level(level_of(level)?);
+        Ok(())
+    })
+}
+
+/// Begins a record of at least `len` bytes that the caller fills in place: up to `slot->capacity` bytes at `slot->data`. It
+/// must be ended soon, by the same thread, with flr_logger_commit() or flr_logger_cancel(); until then the thread's other
+/// calls on the logger are dropped, and other threads may have to wait.
+///
+/// Returns as flr_logger_log() does; nothing is held unless that is FLR_OK. FLR_INVALID also for a slot that is held.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_reserve(
+    logger: *const flr_logger,
+    level: i32,
+    len: usize,
+    slot: *mut flr_logger_slot,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger and a slot, as documented.
+        let (logger, slot) = unsafe { (handle::get(logger)?, slot_of(slot, 0)?) };
+        let mut reserved = logger.reserve(level_of(level)?, len).map_err(refused)?;
+        let room = reserved.data();
+        slot.data = room.as_mut_ptr().cast();
+        slot.capacity = room.len();
+        slot.held = 1;
+        // SAFETY: the assertion beside the struct says that it fits. The logger outlives the reservation, because the
+        // caller must end it before the logger.
+        unsafe { slot.internal.as_mut_ptr().cast::<Reservation<'_>>().write(reserved) };
+        Ok(())
+    })
+}
+
+/// The caller's slot, which must be held or not.
+unsafe fn slot_of<'a>(
+    slot: *mut flr_logger_slot,
+    held: u32,
+) -> Result<&'a mut flr_logger_slot, flr_status> {
+    // SAFETY: NULL or a slot, by the contract of the functions that call this.
+    let slot = match unsafe { slot.as_mut() } {
+        Some(slot) if slot.struct_size as usize == size_of::<flr_logger_slot>() => slot,
+        Some(_) => {
+            return Err(invalid(format_args!("the slot is not started from FLR_LOGGER_SLOT_INIT")));
+        }
+        None => return Err(invalid(format_args!("the slot is NULL"))),
+    };
+    match (slot.held, held) {
+        (0, 1) => Err(invalid(format_args!("the slot holds no reservation"))),
+        (1, 0) => Err(invalid(format_args!("the slot is held; commit or cancel it first"))),
+        _ => Ok(slot),
+    }
+}
+
+/// Takes the reservation out of a slot that holds one.
+fn take<'a>(slot: &mut flr_logger_slot) -> Reservation<'a> {
+    slot.held = 0;
+    slot.data = ptr::null_mut();
+    slot.capacity = 0;
+    // SAFETY: `held` was 1, so `flr_logger_reserve` stored it; it is taken out once, because `held` is 0 now.
+    unsafe { slot.internal.as_ptr().cast::<Reservation<'a>>().read() }
+}
+
+/// Accepts the first `len` bytes of a slot as a record, and ends the reservation.
+///
+/// FLR_OK: it is accepted. FLR_CLOSED: the logger was closed meanwhile. Errors: FLR_TOO_LARGE: `len` is more than
+/// `slot->capacity`; nothing was logged. FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_commit(
+    logger: *const flr_logger,
+    slot: *mut flr_logger_slot,
+    len: usize,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger and a slot, as documented.
+        let slot = unsafe {
+            handle::get(logger)?;
+            slot_of(slot, 1)?
+        };
+        // SAFETY: the caller has filled the bytes, as documented.
+        accepted(unsafe { take(slot).commit(len) })
+    })
+}
+
+/// Ends a reservation without logging anything. A slot that holds none is left as it is.
+///
+/// Errors: FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_cancel(
+    logger: *const flr_logger,
+    slot: *mut flr_logger_slot,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger and a slot, as documented.
+        unsafe {
+            handle::get(logger)?;
+            if !slot.is_null() && (*slot).held == 0 {
+                return Ok(());
+            }
+            drop(take(slot_of(slot, 1)?));
+        }
+        Ok(())
+    })
+}
+
+/// Waits until every record accepted before the call, by any thread, is durable, for at most `timeout_ms` milliseconds;
+/// negative means without limit. It does not wait for later records.
+///
+/// FLR_OK: they are. FLR_TIMEOUT: not yet; the work goes on. FLR_CLOSED: the logger was closed, and closing could not write
+/// all. Errors: FLR_IO as soon as an attempt fails: the records are kept and tried again; FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_flush(
+    logger: *const flr_logger,
+    timeout_ms: i64,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger, as documented.
+        let logger = unsafe { handle::get(logger)? };
+        let timeout = u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis);
+        logger.flush(timeout).map_err(|error| match error {
+            FlushError::TimedOut => flr_status::TIMEOUT,
+            FlushError::Closed => flr_status::CLOSED,
+            FlushError::Io(errno) => fail_os(flr_status::IO, errno, format_args!("{error}")),
+            _ => fail(flr_status::FORKED, format_args!("{error}")),
+        })
+    })
+}
+
+/// Begins a new file: everything accepted before the call is in the old one, which is called
+/// `<path>.<UTC date>-<UTC time>-<number>` from then on. Writers are not held up. If the path does not name the file any more
+/// (logrotate moved it), the path is opened anew instead. An empty file is left as it is.
+///
+/// FLR_CLOSED: after flr_logger_close(). Errors: FLR_IO: the old file goes on; FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_rotate(logger: *const flr_logger) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger, as documented.
+        let logger = unsafe { handle::get(logger)? };
+        logger.rotate().map_err(|error| match error {
+            RotateError::Io(errno) => fail_os(flr_status::IO, errno, format_args!("{error}")),
+            RotateError::Closed => flr_status::CLOSED,
+            _ => fail(flr_status::FORKED, format_args!("{error}")),
+        })
+    })
+}
+
+/// Writes everything that was accepted, cuts the file to its size, makes it durable, and gives the memory back. Records
+/// offered later are FLR_CLOSED, and counted. Closing again returns the same.
+///
+/// Errors: FLR_IO: accepted records could not be written; the message says how many, and the statistics have the numbers.
+/// FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_close(logger: *const flr_logger) -> flr_status {
+    guard(|| {
+        // SAFETY: a live logger, as documented.
+        let logger = unsafe { handle::get(logger)? };
+        logger.close().map_err(|error| close_failed(&error, format_args!("{error}")))
+    })
+}
+
+/// The status of a close that did not write all, with this message.
+#[cold]
+pub(crate) fn close_failed(error: &CloseError, message: std::fmt::Arguments<'_>) -> flr_status {
+    match error {
+        CloseError::Unwritten { errno, .. } | CloseError::Unfinished { errno } => {
+            fail_os(flr_status::IO, *errno, message)
+        }
+        _ => fail(flr_status::FORKED, message),
+    }
+}
+
+/// Ends a logger, and closes it first if that was not done: then what could not be written is lost without a word. NULL is
+/// accepted and does nothing. In a forked child nothing is written, and the parent's logger is left alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_logger_destroy(logger: *mut flr_logger) {
+    // SAFETY: NULL, or a logger that nobody uses any more, as documented.
+    unsafe { handle::destroy(logger) };
+}

@@ -1,0 +1,577 @@
+//! Readers: the records of a log file, verified, in bounded memory.
+//!
+//! A reader takes the files of this library and those of the formats before it. Every block with a checksum is verified
+//! before its records are handed out, so a record is what was logged or it does not come: what is torn, flipped, missing or
+//! doubled is skipped and counted (flr_reader_get_stats()), or reported if the caller asks for that. Memory is bounded by
+//! the largest block of the file.
+//!
+//! A log may be read while it is written. `follow` makes a reader wait at the end for more, through rotations.
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::Arc;
+
+use flightring_blockfile::{
+    AppendOptions, Appender, Damage, Dialect, Filter, Follower, Item, Kind, Merge, Merged,
+    OpenError, OrderBy, OsLayer, OwnedRecord, ReadOptions, ReadStats, Reader, Record,
+};
+
+use crate::buffer::required;
+use crate::flr_status;
+use crate::guard::guard;
+use crate::handle::{self, Opaque, Out};
+use crate::logger::{level_of, unknown};
+use crate::sized::{self, SizedStruct};
+use crate::status::{fail, fail_io, invalid};
+
+/// A reader of one log, or of several as one stream.
+///
+/// Threads: one thread at a time, which may be another one at each call.
+pub struct flr_reader {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for flr_reader {
+    type Inner = Reading;
+    const NAME: &'static str = "flr_reader";
+}
+
+/// What blocks without a trailer, as earlier formats have them, are taken for.
+#[repr(i32)]
+pub enum flr_dialect {
+    /// Find out: the default.
+    Auto = 0,
+    /// There are none: such a block is damage.
+    Current = 1,
+    /// `valid` counts record bytes; records are a length and bytes.
+    V1 = 2,
+    /// As V1, but `valid` counts the header too.
+    V2 = 3,
+    /// As V1, with a time in front of each record.
+    Timed = 4,
+    /// As V1, but a block ends at the next multiple of 512 after its records.
+    Packed = 5,
+}
+
+/// The order of the records.
+#[repr(i32)]
+pub enum flr_order {
+    /// As in the file, and one file after the other: the default.
+    File = 0,
+    /// By time: the records of all threads and files as one stream, those of one thread in their order.
+    Time = 1,
+    /// By the number of a record in its log: for rotated files, given in any order.
+    Sequence = 2,
+}
+
+/// How a log is read. Start it from FLR_READER_OPTIONS_INIT; a member that is zero has its default.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_reader_options {
+    /// sizeof(flr_reader_options), set by FLR_READER_OPTIONS_INIT.
+    pub struct_size: u32,
+    /// A flr_dialect. Default: find out.
+    pub dialect: i32,
+    /// Not 0: the file is being written. At its end flr_reader_next() returns FLR_TIMEOUT instead of FLR_END, and goes on
+    /// when there is more, also in the file that follows after a rotation. For one file, in its own order.
+    pub follow: u32,
+    /// Not 0: flr_reader_next() returns FLR_CORRUPT, once for each range that it skips, with a message that says where and
+    /// why; the next call goes on after it. Default: skipped ranges are only counted.
+    pub report_damage: u32,
+    /// A flr_order. Default: as in the file.
+    pub order: i32,
+    /// At least this severe, a flr_level of logger.h. Default: all.
+    pub level: i32,
+    /// Only records of this thread. Default: of all.
+    pub thread: u32,
+    /// The bound on the size of a block, in MiB, at most 4096. Default: 512.
+    pub max_block_mib: u32,
+    /// Bytes of records to look ahead for an order other than that of the file. Twice the buffer of the logger that wrote
+    /// the log gives the exact order. Default: 128 MiB.
+    pub window: u64,
+    /// Not before this time, in Unix nanoseconds. Default: from the beginning.
+    pub since_ns: u64,
+    /// Before this time, in Unix nanoseconds. Default: to the end.
+    pub until_ns: u64,
+    /// Only from about so many records before the end: from the beginning of the block that holds the first of them.
+    /// Default: the whole log.
+    pub last_records: u64,
+    /// Only records that contain this text. It is copied. Default, NULL: all.
+    pub text: *const c_char,
+}
+
+// SAFETY: repr(C), the size first, integers and a raw pointer only.
+unsafe impl SizedStruct for flr_reader_options {
+    const NAME: &'static str = "flr_reader_options";
+}
+
+/// One record. Start it from FLR_RECORD_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_record {
+    /// sizeof(flr_record), set by FLR_RECORD_INIT.
+    pub struct_size: u32,
+    /// What was logged, byte for byte and without a terminating NUL; valid until the next call on the reader. Never NULL.
+    pub data: *const c_void,
+    /// How many bytes it has.
+    pub len: usize,
+    /// When it was logged, in Unix nanoseconds; 0 = not known.
+    pub time_ns: u64,
+    /// A flr_level of logger.h.
+    pub level: i32,
+    /// The kernel's id of the thread that logged it; 0 = not known.
+    pub thread: u32,
+    /// Its number in the log: how many records were written before it, over restarts and rotations.
+    pub sequence: u64,
+    /// Its number among the records of its shard in one run of the logger; 0 if not known.
+    pub shard_sequence: u64,
+    /// The shard that it went through.
+    pub shard: u32,
+    /// Not 0: no record of a user, but a report of the logger that it dropped `dropped` records; `data` says so in words.
+    pub is_marker: u32,
+    /// How many records a marker reports as dropped.
+    pub dropped: u64,
+}
+
+// SAFETY: repr(C), the size first, integers and a raw pointer only.
+unsafe impl SizedStruct for flr_record {
+    const NAME: &'static str = "flr_record";
+}
+
+/// What a reader has met so far, by whole blocks. Start it from FLR_READER_STATS_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_reader_stats {
+    /// sizeof(flr_reader_stats), set by FLR_READER_STATS_INIT.
+    pub struct_size: u32,
+    /// What blocks without a trailer were taken for, a flr_dialect.
+    pub dialect: i32,
+    /// Good blocks.
+    pub blocks: u64,
+    /// Records in them, whether chosen or not; markers are not counted.
+    pub records: u64,
+    /// Markers: reports of the logger about dropped records.
+    pub markers: u64,
+    /// The sum of those reports.
+    pub dropped: u64,
+    /// Bytes of records, without framing.
+    pub payload_bytes: u64,
+    /// Bytes of the files that were looked at.
+    pub file_bytes: u64,
+    /// Places at which a file is not as it was written. 0 means that it is sound, so far.
+    pub damages: u64,
+    /// Bytes that were skipped there.
+    pub skipped_bytes: u64,
+    /// Blocks that are missing, as their sequence numbers show.
+    pub missing_blocks: u64,
+    /// Records that were in them.
+    pub missing_records: u64,
+    /// Blocks that were there before, and were skipped.
+    pub repeated_blocks: u64,
+    /// Earliest time, in Unix nanoseconds; 0 = none is known.
+    pub first_ns: u64,
+    /// Latest time, in Unix nanoseconds; 0 = none is known.
+    pub last_ns: u64,
+    /// Records that came after later ones because the window was too small.
+    pub late: u64,
+    /// How often a log that is followed was rotated.
+    pub rotations: u64,
+}
+
+// SAFETY: repr(C), the size first, integers only.
+unsafe impl SizedStruct for flr_reader_stats {
+    const NAME: &'static str = "flr_reader_stats";
+}
+
+/// What flr_log_recover() found and did. Start it from FLR_RECOVER_REPORT_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_recover_report {
+    /// sizeof(flr_recover_report), set by FLR_RECOVER_REPORT_INIT.
+    pub struct_size: u32,
+    /// Bytes of good blocks: the size of the log now.
+    pub sound_bytes: u64,
+    /// Bytes after them that were torn. They are in `<path>.damaged-<Unix seconds>` now, unless they were all zero.
+    pub set_aside_bytes: u64,
+    /// Records that a killed logger with FLR_STAGING_SHARED had accepted and not written, and that are in the log now.
+    pub recovered: u64,
+}
+
+// SAFETY: repr(C), the size first, integers only.
+unsafe impl SizedStruct for flr_recover_report {
+    const NAME: &'static str = "flr_recover_report";
+}
+
+enum Source {
+    One(Reader),
+    Live(Follower),
+    Many(Merge),
+}
+
+/// What is behind a reader's handle.
+pub(crate) struct Reading {
+    source: Source,
+    filter: Filter,
+    report_damage: bool,
+    /// Names for messages.
+    paths: Vec<PathBuf>,
+    /// What the caller looks at, if it does not lie in the source's own memory.
+    current: Option<OwnedRecord>,
+}
+
+/// What a reader's next item is.
+enum Next {
+    Record(flr_record),
+    Damage(usize, Damage),
+    Nothing(flr_status),
+}
+
+impl Reading {
+    fn open(
+        paths: Vec<PathBuf>,
+        options: &flr_reader_options,
+        text: Option<&CStr>,
+    ) -> Result<Self, flr_status> {
+        let filter = filter(options, text)?;
+        let read = read_options(options)?;
+        let order = order(options.order)?;
+        let last = if options.last_records == 0 { u64::MAX } else { options.last_records };
+        let reader = |path: &Path| {
+            Reader::open_tail(path, last, read).map_err(|error| unreadable(path, &error))
+        };
+        let source = match (order, paths.as_slice()) {
+            (None, [path]) if options.follow != 0 => Source::Live(
+                Follower::open_tail(path, last, read).map_err(|error| unreadable(path, &error))?,
+            ),
+            _ if options.follow != 0 => {
+                return Err(invalid(format_args!("follow is for one file, in its own order")));
+            }
+            (None, [path]) => Source::One(reader(path)?),
+            (order, paths) => {
+                let readers =
+                    paths.iter().map(|path| reader(path)).collect::<Result<Vec<_>, _>>()?;
+                let window = if options.window == 0 { 128 << 20 } else { options.window };
+                let window = usize::try_from(window).unwrap_or(usize::MAX);
+                let merge = match order {
+                    Some(order) => Merge::new(readers, order, filter.clone(), window),
+                    None => Merge::in_turn(readers, filter.clone()),
+                };
+                Source::Many(merge)
+            }
+        };
+        let report_damage = options.report_damage != 0;
+        Ok(Self { source, filter, report_damage, paths, current: None })
+    }
+
+    fn next(&mut self) -> io::Result<Next> {
+        let (found, end) = match &mut self.source {
+            Source::One(reader) => (reader.next_wanted(&self.filter)?, flr_status::END),
+            Source::Live(follower) => (follower.next_wanted(&self.filter)?, flr_status::TIMEOUT),
+            Source::Many(merge) => {
+                return Ok(match merge.next_item()? {
+                    None => Next::Nothing(flr_status::END),
+                    Some(Merged::Damage(file, damage)) => Next::Damage(file, damage),
+                    Some(Merged::Record(_, record)) => {
+                        Next::Record(as_c(&self.current.insert(record).record()))
+                    }
+                });
+            }
+        };
+        Ok(match found {
+            None => Next::Nothing(end),
+            Some(Item::Damage(damage)) => Next::Damage(0, damage),
+            Some(Item::Record(record)) => Next::Record(as_c(&record)),
+        })
+    }
+
+    fn stats(&self) -> flr_reader_stats {
+        let (stats, late, rotations) = match &self.source {
+            Source::One(reader) => (*reader.stats(), 0, 0),
+            Source::Live(follower) => (follower.stats(), 0, follower.rotations()),
+            Source::Many(merge) => {
+                let mut sum = ReadStats::default();
+                merge.readers().for_each(|reader| sum.add(reader.stats()));
+                (sum, merge.late(), 0)
+            }
+        };
+        flr_reader_stats {
+            struct_size: 0,
+            dialect: match stats.dialect {
+                Dialect::Auto => flr_dialect::Auto,
+                Dialect::Current => flr_dialect::Current,
+                Dialect::V1 => flr_dialect::V1,
+                Dialect::V2 => flr_dialect::V2,
+                Dialect::Timed => flr_dialect::Timed,
+                Dialect::Packed => flr_dialect::Packed,
+            } as i32,
+            blocks: stats.blocks,
+            records: stats.records,
+            markers: stats.markers,
+            dropped: stats.dropped,
+            payload_bytes: stats.payload_bytes,
+            file_bytes: stats.file_bytes,
+            damages: stats.damages,
+            skipped_bytes: stats.skipped_bytes,
+            missing_blocks: stats.missing_blocks,
+            missing_records: stats.missing_records,
+            repeated_blocks: stats.repeated_blocks,
+            first_ns: stats.first_ns,
+            last_ns: stats.last_ns,
+            late,
+            rotations,
+        }
+    }
+}
+
+fn as_c(record: &Record<'_>) -> flr_record {
+    flr_record {
+        struct_size: 0,
+        data: record.data.as_ptr().cast(),
+        len: record.data.len(),
+        time_ns: record.time_ns,
+        level: record.level as i32,
+        thread: record.thread,
+        sequence: record.sequence,
+        shard_sequence: record.shard_sequence,
+        shard: u32::from(record.shard),
+        is_marker: u32::from(record.kind == Kind::Marker),
+        dropped: record.marker.map_or(0, |marker| marker.dropped),
+    }
+}
+
+fn read_options(options: &flr_reader_options) -> Result<ReadOptions, flr_status> {
+    let dialect = match options.dialect {
+        0 => Dialect::Auto,
+        1 => Dialect::Current,
+        2 => Dialect::V1,
+        3 => Dialect::V2,
+        4 => Dialect::Timed,
+        5 => Dialect::Packed,
+        other => return Err(unknown("dialect", other)),
+    };
+    let max_block = match options.max_block_mib {
+        0 => ReadOptions::default().max_block,
+        mib @ 1..=4096 => (mib as usize) << 20,
+        mib => return Err(invalid(format_args!("max_block_mib is {mib}; use at most 4096"))),
+    };
+    Ok(ReadOptions { dialect, max_block, follow: false })
+}
+
+fn order(order: i32) -> Result<Option<OrderBy>, flr_status> {
+    match order {
+        0 => Ok(None),
+        1 => Ok(Some(OrderBy::Time)),
+        2 => Ok(Some(OrderBy::Sequence)),
+        other => Err(unknown("order", other)),
+    }
+}
+
+fn filter(options: &flr_reader_options, text: Option<&CStr>) -> Result<Filter, flr_status> {
+    let mut filter = Filter {
+        since_ns: (options.since_ns != 0).then_some(options.since_ns),
+        until_ns: (options.until_ns != 0).then_some(options.until_ns),
+        level: level_of(options.level)?,
+        threads: if options.thread == 0 { Vec::new() } else { vec![options.thread] },
+        text: None,
+    };
+    if let Some(text) = text {
+        filter.set_text(text.to_bytes());
+    }
+    Ok(filter)
+}
+
+#[cold]
+fn unreadable(path: &Path, error: &io::Error) -> flr_status {
+    fail_io(format_args!("cannot read {}", path.display()), error)
+}
+
+/// A path that the caller gave.
+///
+/// # Safety
+/// `path` is NULL or a NUL-terminated string.
+unsafe fn path_of(path: *const c_char) -> Result<PathBuf, flr_status> {
+    required(path, "path")?;
+    // SAFETY: not NULL, so a string by this function's contract.
+    let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+    Ok(PathBuf::from(OsStr::from_bytes(bytes)))
+}
+
+/// Opens the log at `path` for reading. `options` may be NULL, for all defaults.
+///
+/// The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID; FLR_NOT_FOUND when there is no such
+/// file; FLR_IO when it is a directory or may not be read.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn flr_reader_open(
+    path: *const c_char,
+    options: *const flr_reader_options,
+    out: *mut *mut flr_reader,
+) -> flr_status {
+    // SAFETY: one path is an array of one.
+    unsafe { flr_reader_open_files(&raw const path, 1, options, out) }
+}
+
+/// Opens `count` logs for reading as one stream, in the order that the options say. `options` may be NULL, for all defaults.
+///
+/// The reader is the caller's, to be ended with flr_reader_destroy(). Errors: as for flr_reader_open(); FLR_INVALID also for no
+/// file at all.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn flr_reader_open_files(
+    paths: *const *const c_char,
+    count: usize,
+    options: *const flr_reader_options,
+    out: *mut *mut flr_reader,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: `out` is NULL or writable, as documented for every `open`.
+        let out = unsafe { Out::new(out)? };
+        required(paths, "paths")?;
+        if count == 0 {
+            return Err(invalid(format_args!("there is no file to read; count is 0")));
+        }
+        // SAFETY: an array of `count` strings, as documented.
+        let paths = unsafe { slice::from_raw_parts(paths, count) };
+        let paths = paths
+            .iter()
+            // SAFETY: each is NULL or a string, as documented.
+            .map(|&path| unsafe { path_of(path) })
+            .collect::<Result<Vec<_>, _>>()?;
+        let options = if options.is_null() {
+            DEFAULTS
+        } else {
+            // SAFETY: options that begin with their size, as documented.
+            unsafe { sized::read(options)? }
+        };
+        // SAFETY: NULL or a NUL-terminated string, as documented for the member.
+        let text = (!options.text.is_null()).then(|| unsafe { CStr::from_ptr(options.text) });
+        out.fill(Reading::open(paths, &options, text)?);
+        Ok(())
+    })
+}
+
+const DEFAULTS: flr_reader_options = flr_reader_options {
+    struct_size: size_of::<flr_reader_options>() as u32,
+    dialect: 0,
+    follow: 0,
+    report_damage: 0,
+    order: 0,
+    level: 0,
+    thread: 0,
+    max_block_mib: 0,
+    window: 0,
+    since_ns: 0,
+    until_ns: 0,
+    last_records: 0,
+    text: std::ptr::null(),
+};
+
+/// Describes the next record in `*record`. What its `data` points to is valid until the next call on this reader.
+///
+/// FLR_OK: there is one. FLR_END: there is none. FLR_TIMEOUT: there is none for now (with the option `follow`); ask again
+/// later. FLR_CORRUPT: a range was skipped (with the option `report_damage`); call again for what follows it. Errors:
+/// FLR_INVALID, FLR_FORKED, FLR_IO.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn flr_reader_next(
+    reader: *mut flr_reader,
+    record: *mut flr_record,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live reader that no other thread uses, and a struct that begins with its size, as documented.
+        let reader = unsafe {
+            sized::check(record)?;
+            handle::get_mut(reader)?
+        };
+        loop {
+            let next = reader.next().map_err(|error| unreadable(&reader.paths[0], &error))?;
+            match next {
+                Next::Nothing(outcome) => return Err(outcome),
+                Next::Damage(file, damage) if reader.report_damage => {
+                    let path = reader.paths[file].display();
+                    return Err(fail(flr_status::CORRUPT, format_args!("{path}: {damage}")));
+                }
+                Next::Damage(..) => {}
+                // SAFETY: checked above.
+                Next::Record(found) => return unsafe { sized::write(record, &found) },
+            }
+        }
+    })
+}
+
+/// Copies what was met so far into `*stats`. The file is sound if, after FLR_END, `damages` is 0.
+///
+/// Errors: FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_reader_get_stats(
+    reader: *const flr_reader,
+    stats: *mut flr_reader_stats,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live reader and a struct that begins with its size, as documented.
+        let reader = unsafe {
+            sized::check(stats)?;
+            handle::get(reader)?
+        };
+        // SAFETY: checked above.
+        unsafe { sized::write(stats, &reader.stats()) }
+    })
+}
+
+/// Ends a reader and closes its files. NULL is accepted and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_reader_destroy(reader: *mut flr_reader) {
+    // SAFETY: NULL, or a reader that nobody uses any more, as documented.
+    unsafe { handle::destroy(reader) };
+}
+
+/// Brings the log at `path` back to a sound state after a crash, as the next opening for logging would do: what was torn
+/// by an append that did not end is set aside, never deleted. Any thread may call it.
+///
+/// FLR_OK: the log is sound now, and `*report` says what was done. Errors: FLR_INVALID, also for a file that is no log, which
+/// is then left alone; FLR_NOT_FOUND; FLR_BUSY when a logger has it open; FLR_IO.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_log_recover(
+    path: *const c_char,
+    report: *mut flr_recover_report,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a string and a struct that begins with its size, as documented.
+        let path = unsafe {
+            sized::check(report)?;
+            path_of(path)?
+        };
+        // Opening would create it.
+        std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        let recovered = flightring_logger::recover(&path).map_err(|error| {
+            let path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+            crate::logger::open_failed(&error, &path)
+        })?;
+        let options = AppendOptions { direct: false, ..AppendOptions::default() };
+        let (mut appender, opened) =
+            Appender::open(&path, &options, Arc::new(OsLayer)).map_err(|error| refused(&error))?;
+        appender.finish().map_err(|error| {
+            fail_io(format_args!("cannot make {} durable", path.display()), &error)
+        })?;
+        let found = flr_recover_report {
+            struct_size: 0,
+            sound_bytes: opened.continued,
+            set_aside_bytes: opened.damaged_tail.map_or(0, |tail| tail.len),
+            recovered: recovered.iter().map(|one| one.records).sum(),
+        };
+        // SAFETY: checked above.
+        unsafe { sized::write(report, &found) }
+    })
+}
+
+#[cold]
+fn refused(error: &OpenError) -> flr_status {
+    match (error, error.io()) {
+        (OpenError::Busy(_), _) => fail(flr_status::BUSY, format_args!("{error}")),
+        (_, Some(os)) => fail_io(format_args!("cannot recover the log"), os),
+        _ => invalid(format_args!("{error}")),
+    }
+}

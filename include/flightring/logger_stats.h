@@ -1,0 +1,242 @@
+/**
+ * @file logger_stats.h
+ *
+ * Generated from crates/capi/src/logger_stats.rs by `cargo xtask headers`; edit that file.
+ *
+ * Statistics of loggers: cheap to read at any time, and readable after closing.
+ */
+#ifndef FLIGHTRING_LOGGER_STATS_H
+#define FLIGHTRING_LOGGER_STATS_H
+
+#include <flightring/base.h>
+#include <flightring/logger.h>
+
+/**
+ * A logger's numbers. Start it from FLR_LOGGER_STATS_INIT. While threads are logging the numbers are of slightly different
+ * moments; after closing they are exact: `offered = accepted + dropped` and `accepted = written + in_memory`.
+ */
+typedef struct {
+    /**
+     * sizeof(flr_logger_stats), set by FLR_LOGGER_STATS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * Not 0: the memory is locked.
+     */
+    uint32_t memory_locked;
+    /**
+     * Records that calls brought: accepted and dropped.
+     */
+    uint64_t offered;
+    /**
+     * Records that were taken.
+     */
+    uint64_t accepted;
+    /**
+     * Records that were not taken.
+     */
+    uint64_t dropped;
+    /**
+     * Bytes of blocks in the file, framing and padding included.
+     */
+    uint64_t bytes_written;
+    /**
+     * Passes to the file that wrote something.
+     */
+    uint64_t flushes;
+    /**
+     * Passes that failed; what they would have written is kept and tried again.
+     */
+    uint64_t flush_errors;
+    /**
+     * Output buffers filled and handed to the disk.
+     */
+    uint64_t set_swaps;
+    /**
+     * Dropped because there was no room.
+     */
+    uint64_t dropped_full;
+    /**
+     * Dropped because there was no room in time.
+     */
+    uint64_t dropped_timed_out;
+    /**
+     * Dropped because they can never fit.
+     */
+    uint64_t dropped_too_large;
+    /**
+     * Dropped because the logger was closed.
+     */
+    uint64_t dropped_closed;
+    /**
+     * Dropped because a signal handler had interrupted a call.
+     */
+    uint64_t dropped_reentered;
+    /**
+     * Records in the file.
+     */
+    uint64_t written;
+    /**
+     * Accepted records that the file does not hold yet.
+     */
+    uint64_t in_memory;
+    /**
+     * Their bytes, with lengths and headers.
+     */
+    uint64_t bytes_in_memory;
+    /**
+     * Bytes of records in the file, with lengths and headers.
+     */
+    uint64_t payload_bytes;
+    /**
+     * Blocks in the file.
+     */
+    uint64_t blocks;
+    /**
+     * Records that something overwrote in memory before they were written: a stray pointer. Should be 0.
+     */
+    uint64_t damaged;
+    /**
+     * Sum of the passes' durations, in nanoseconds.
+     */
+    uint64_t flush_total_ns;
+    /**
+     * Half of the passes took at most this, to within a quarter.
+     */
+    uint64_t flush_p50_ns;
+    /**
+     * 99 of 100 passes took at most this, to within a quarter.
+     */
+    uint64_t flush_p99_ns;
+    /**
+     * The longest pass.
+     */
+    uint64_t flush_max_ns;
+    /**
+     * Writes to the file.
+     */
+    uint64_t writes;
+    /**
+     * Sum of their durations, in nanoseconds.
+     */
+    uint64_t write_total_ns;
+    /**
+     * Half of the writes took at most this, to within a quarter.
+     */
+    uint64_t write_p50_ns;
+    /**
+     * 99 of 100 writes took at most this, to within a quarter.
+     */
+    uint64_t write_p99_ns;
+    /**
+     * The longest write.
+     */
+    uint64_t write_max_ns;
+    /**
+     * How long the logger's thread slept.
+     */
+    uint64_t parked_ns;
+    /**
+     * Bytes of memory mapped.
+     */
+    uint64_t memory;
+    /**
+     * When the last I/O error happened, Unix nanoseconds; 0 = never.
+     */
+    uint64_t last_error_ns;
+    /**
+     * Its errno.
+     */
+    int32_t last_errno;
+    /**
+     * Not 0: direct I/O is in use.
+     */
+    uint32_t direct_io;
+    /**
+     * Not 0: the memory outlives the process.
+     */
+    uint32_t staged;
+    /**
+     * Records that opening brought back from killed processes. They are not counted in `accepted` or `written`.
+     */
+    uint64_t recovered;
+} flr_logger_stats;
+
+/**
+ * One shard's numbers. Start it from FLR_LOGGER_SHARD_STATS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(flr_logger_shard_stats), set by FLR_LOGGER_SHARD_STATS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * The shard's number.
+     */
+    uint32_t id;
+    /**
+     * Records that it took.
+     */
+    uint64_t writes;
+    /**
+     * Records dropped because it was full.
+     */
+    uint64_t dropped;
+    /**
+     * Bytes that wait to be written.
+     */
+    uint64_t bytes_used;
+    /**
+     * Bytes that fit.
+     */
+    uint64_t capacity;
+    /**
+     * How full it is, in percent.
+     */
+    double utilisation;
+} flr_logger_shard_stats;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Copies the logger's numbers out. They stay readable after closing. Errors: FLR_INVALID, FLR_FORKED.
+ */
+FLR_API flr_status flr_logger_get_stats(const flr_logger *logger, flr_logger_stats *stats) FLR_NOEXCEPT;
+
+/**
+ * Copies the numbers of shard `index` out: 0 to `shards`; the one more is for threads that found no shard of their own.
+ *
+ * Errors: FLR_NOT_FOUND for an index beyond them; FLR_INVALID, FLR_FORKED.
+ */
+FLR_API
+flr_status flr_logger_get_shard_stats(const flr_logger *logger,
+                                      uint32_t index,
+                                      flr_logger_shard_stats *stats) FLR_NOEXCEPT;
+
+/**
+ * Writes the logger's numbers as one JSON object into `dst`, as much as `cap` allows and without a terminating NUL, and the
+ * full length into `*needed` unless that is NULL. `dst` may be NULL when `cap` is 0.
+ *
+ * FLR_TRUNCATED: `cap` is too small. Errors: FLR_INVALID, FLR_FORKED.
+ */
+FLR_API
+flr_status flr_logger_stats_json(const flr_logger *logger,
+                                 char *dst,
+                                 size_t cap,
+                                 size_t *needed) FLR_NOEXCEPT;
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+/** A flr_logger_stats with every member zero, which means its default. */
+#define FLR_LOGGER_STATS_INIT \
+    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** A flr_logger_shard_stats with every member zero, which means its default. */
+#define FLR_LOGGER_SHARD_STATS_INIT \
+    { (uint32_t)sizeof(flr_logger_shard_stats), 0, 0, 0, 0, 0, 0 }
+
+#endif /* FLIGHTRING_LOGGER_STATS_H */
