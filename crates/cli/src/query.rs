@@ -1,0 +1,283 @@
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read};
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use serde_json::Value as Json;
+
+use crate::failure::{Failure, Outcome, complain};
+use crate::output::{Output, Printer};
+
+/// Ask a running service for its recent spans, logs and metrics
+#[derive(ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What to ask for
+    signal: Signal,
+
+    /// Filters: service=NAME, name=NAME, errors, severity=warn, text=TEXT, status=error, min_duration=250ms,
+    /// attribute=KEY=VALUE, trace_id=ID, type=gauge, since=SNAPSHOT, limit=N, order=oldest ...
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+
+    /// Where the service is
+    #[arg(long, short, default_value = "http://127.0.0.1:8080", env = "FLIGHTRING_URL")]
+    url: String,
+
+    /// The service's token, if it asks for one
+    #[arg(long, env = "FLIGHTRING_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Go on with what arrives from now on
+    #[arg(long, short)]
+    follow: bool,
+
+    /// One JSON object a record
+    #[arg(long)]
+    json: bool,
+
+    /// An OTLP request, in JSON, that collectors and recorders take in
+    #[arg(long, conflicts_with_all = ["json", "follow"])]
+    otlp: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Signal {
+    /// Spans
+    Traces,
+    /// Log records
+    Logs,
+    /// Metric points
+    Metrics,
+    /// One trace as a tree; the filter is its id
+    Trace,
+    /// What the stores hold, and what they evicted
+    Stats,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  flightring query logs severity=error              the newest errors
+  flightring query traces service=api min_duration=250ms
+  flightring query trace 4bf92f3577b34da6a3ce929d0e0e4736
+  flightring query logs -f text=timeout             follow
+  flightring query traces since=deploy --otlp       everything since a snapshot, for a collector
+
+Exit codes: 0 records were found; 1 none; 2 wrong usage, or the service does not answer.";
+
+/// The longest answer that is read whole.
+const MOST: u64 = 256 << 20;
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
+    let mut printer = Output::plain();
+    let path = match args.signal {
+        Signal::Traces => "traces",
+        Signal::Logs => "logs",
+        Signal::Metrics => "metrics",
+        Signal::Stats => {
+            let figures = json_of(ask(&args, "recorder", &[])?)?;
+            printer.line(format!("{figures:#}"))?;
+            return Ok(Outcome::Fine);
+        }
+        Signal::Trace => return trace(&args, &mut printer),
+    };
+    let mut parameters = args
+        .filters
+        .iter()
+        .map(|filter| filter.split_once('=').unwrap_or((filter, "")))
+        .collect::<Vec<_>>();
+    if args.follow {
+        parameters.push(("follow", ""));
+        for line in BufReader::new(ask(&args, path, &parameters)?).lines() {
+            let line = line?;
+            match serde_json::from_str::<Json>(&line) {
+                Ok(record) if !args.json => match record.get("evicted") {
+                    Some(count) => complain(format_args!(
+                        "{count} records were evicted before they could be shown"
+                    )),
+                    None => printer.line(text_of(args.signal, &record))?,
+                },
+                // An empty line keeps the connection alive.
+                Err(_) if line.is_empty() => {}
+                _ => printer.line(line)?,
+            }
+            printer.flush()?;
+        }
+        return Ok(Outcome::Fine);
+    }
+    if args.otlp {
+        parameters.push(("format", "otlp"));
+        let mut body = String::new();
+        ask(&args, path, &parameters)?.take(MOST).read_to_string(&mut body)?;
+        printer.line(body)?;
+        return Ok(Outcome::Fine);
+    }
+    let answer = json_of(ask(&args, path, &parameters)?)?;
+    let records = answer["records"].as_array().map_or(&[][..], Vec::as_slice);
+    for record in records {
+        printer.line(if args.json { record.to_string() } else { text_of(args.signal, record) })?;
+    }
+    let coverage = &answer["coverage"];
+    if coverage["evicted"].as_u64().is_some_and(|count| count > 0) {
+        complain(format_args!(
+            "{} older records are evicted; some may have matched",
+            coverage["evicted"]
+        ));
+    }
+    if let Some(next) = answer["next"].as_str() {
+        complain(format_args!("there is more: add cursor={next}"));
+    }
+    Ok(Outcome::finding(records.is_empty()))
+}
+
+/// Asks the service; the body may be long, or endless.
+fn ask(args: &Args, path: &str, parameters: &[(&str, &str)]) -> Result<impl Read + use<>, Failure> {
+    let url = format!("{}/api/{path}", args.url.trim_end_matches('/'));
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::Message(format!("cannot ask {url}: {error}"));
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .http_status_as_error(false)
+            .build(),
+    );
+    let mut request = agent.get(&url);
+    if let Some(token) = &args.token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let response =
+        request.query_pairs(parameters.iter().copied()).call().map_err(|error| failed(&error))?;
+    let status = response.status();
+    let mut body = response.into_body().into_reader();
+    if !status.is_success() {
+        let mut text = String::new();
+        // What cannot be read of the explanation is left out.
+        let _ = body.by_ref().take(4096).read_to_string(&mut text);
+        return Err(failed(&format_args!("{status}: {}", text.trim())));
+    }
+    Ok(body)
+}
+
+fn json_of(body: impl Read) -> Result<Json, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::Message(format!("the answer cannot be read: {error}"))
+    };
+    let mut text = Vec::new();
+    body.take(MOST).read_to_end(&mut text).map_err(|error: io::Error| unreadable(&error))?;
+    serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+}
+
+/// A whole trace, indented by depth.
+fn trace(args: &Args, printer: &mut Printer) -> Result<Outcome, Failure> {
+    let [id] = args.filters.as_slice() else {
+        return Err(Failure::Message("give the id of one trace: 32 hexadecimal digits".to_owned()));
+    };
+    let id_is_safe = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !id_is_safe {
+        return Err(Failure::Message(format!("\"{id}\" is no trace id: 32 hexadecimal digits")));
+    }
+    let trace = json_of(ask(args, &format!("traces/{id}"), &[])?)?;
+    let spans = trace["spans"].as_array().map_or(&[][..], Vec::as_slice);
+    if args.json {
+        printer.line(trace.to_string())?;
+        return Ok(Outcome::finding(spans.is_empty()));
+    }
+    let begin = spans.iter().map(|span| nanoseconds(span, "startTimeUnixNano")).min().unwrap_or(0);
+    for span in spans {
+        let depth = span["depth"].as_u64().unwrap_or(0).min(40) as usize;
+        let start = nanoseconds(span, "startTimeUnixNano");
+        let mut line = format!(
+            "{:>10} {:>10}  {:indent$}",
+            ms(start - begin),
+            took(span),
+            "",
+            indent = 2 * depth
+        );
+        let _ = write!(line, "{} ({})", shown(&span["name"]), shown(&span["service"]));
+        if span["status"]["code"] == 2 {
+            let _ = write!(line, "  ERROR {}", shown(&span["status"]["message"]));
+        }
+        if span["orphan"] == true {
+            line.push_str("  (its parent is not held)");
+        }
+        printer.line(line)?;
+    }
+    if trace["coverage"]["evicted"].as_u64().is_some_and(|count| count > 0) {
+        complain("older records are evicted; spans of this trace may be among them");
+    }
+    Ok(Outcome::finding(spans.is_empty()))
+}
+
+fn nanoseconds(record: &Json, member: &str) -> u64 {
+    record[member].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn ms(nanoseconds: u64) -> String {
+    format!("{:.3}ms", nanoseconds as f64 / 1e6)
+}
+
+fn took(span: &Json) -> String {
+    ms(nanoseconds(span, "endTimeUnixNano").saturating_sub(nanoseconds(span, "startTimeUnixNano")))
+}
+
+/// A text of the service, without what could steer a terminal.
+fn shown(value: &Json) -> String {
+    let text = value.as_str().map_or_else(String::new, str::to_owned);
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn time_of(nanoseconds: u64) -> String {
+    let seconds = i64::try_from(nanoseconds / 1_000_000_000).unwrap_or(0);
+    let rest = (nanoseconds % 1_000_000_000) as i32;
+    jiff::Timestamp::new(seconds, rest)
+        .map_or_else(|_| nanoseconds.to_string(), |time| time.strftime("%FT%T%.6fZ").to_string())
+}
+
+/// A record as a line.
+fn text_of(signal: Signal, record: &Json) -> String {
+    let service = shown(&record["service"]);
+    match signal {
+        Signal::Logs => {
+            let mut time = nanoseconds(record, "timeUnixNano");
+            if time == 0 {
+                time = nanoseconds(record, "observedTimeUnixNano");
+            }
+            let severity = match &record["severityText"] {
+                Json::String(text) if !text.is_empty() => shown(&record["severityText"]),
+                _ => record["severityNumber"].to_string(),
+            };
+            let body = match &record["body"]["stringValue"] {
+                Json::String(_) => shown(&record["body"]["stringValue"]),
+                _ => record["body"].to_string(),
+            };
+            format!("{} {severity:<5} {service}: {body}", time_of(time))
+        }
+        Signal::Metrics => {
+            let point = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"]
+                .iter()
+                .map(|data| &record[*data]["dataPoints"][0])
+                .find(|point| !point.is_null())
+                .unwrap_or(&Json::Null);
+            let value = ["asDouble", "asInt", "sum", "count"]
+                .iter()
+                .find_map(|member| point.get(*member))
+                .map_or_else(String::new, |value| value.to_string().replace('"', ""));
+            let time = time_of(nanoseconds(point, "timeUnixNano"));
+            format!(
+                "{time} {service} {} = {value} {}",
+                shown(&record["name"]),
+                shown(&record["unit"])
+            )
+        }
+        _ => {
+            let start = time_of(nanoseconds(record, "startTimeUnixNano"));
+            let mark = if record["status"]["code"] == 2 { "  ERROR" } else { "" };
+            let trace = shown(&record["traceId"]);
+            format!(
+                "{start} {:>10} {service}: {}{mark}  {trace}",
+                took(record),
+                shown(&record["name"])
+            )
+        }
+    }
+}

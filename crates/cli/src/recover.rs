@@ -1,0 +1,121 @@
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+use flightring_blockfile::{AppendOptions, Appender, OsLayer, salvage};
+
+use crate::failure::{Failure, Outcome, complain};
+use crate::input::{Input, Progress, is_stdin, name};
+use crate::output::Output;
+
+/// Bring logs back to a sound state after a crash, or copy what is sound out of a damaged one
+#[derive(ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: Input,
+
+    /// Leave the logs as they are, and write their sound blocks to this new file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  flightring recover app.log                  set a torn end aside, as the next start of the service would
+  flightring recover app.log -o sound.log     copy every sound block into a new file
+
+What a killed service with shared staging had accepted is brought into the log. A torn end goes to 'app.log.damaged-<seconds>'; nothing is deleted. A log that is in use is refused.
+Exit codes: 0 sound; 1 something was set aside or skipped; 2 a file cannot be read or written.";
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
+    let damaged = match &args.output {
+        Some(output) => copy_sound_blocks(&args.input, output)?,
+        None => {
+            let mut damaged = false;
+            for path in &args.input.files {
+                damaged |= recover(path)?;
+            }
+            damaged
+        }
+    };
+    Ok(Outcome::finding(damaged))
+}
+
+/// Does what the next opening for appending would do. `true` if something had to be set aside.
+fn recover(path: &Path) -> Result<bool, Failure> {
+    if is_stdin(path) {
+        let message = "standard input cannot be recovered in place; use --output";
+        return Err(Failure::Message(message.to_owned()));
+    }
+    // Opening would create it.
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(Failure::file("recover", path, error));
+    }
+    let mut printer = Output::plain();
+    let recovered = flightring_logger::recover(path)
+        .map_err(|error| Failure::Message(format!("{}: {error}", path.display())))?;
+    for dead in &recovered {
+        let name = path.display();
+        match &dead.stale {
+            Some(aside) => printer.line(format_args!(
+                "{name}: staging of an earlier boot cannot be trusted; moved to {}",
+                aside.display()
+            ))?,
+            None => printer.line(format_args!(
+                "{name}: {} records ({} bytes) that process {} had not written are in the log now",
+                dead.records, dead.bytes, dead.pid
+            ))?,
+        }
+    }
+    let options = AppendOptions { direct: false, ..AppendOptions::default() };
+    let (mut appender, report) = Appender::open(path, &options, Arc::new(OsLayer))
+        .map_err(|error| Failure::Message(error.to_string()))?;
+    appender.finish().map_err(|error| Failure::file("finish", path, error))?;
+    match &report.damaged_tail {
+        None => printer.line(format_args!(
+            "{}: sound up to its end at {}",
+            path.display(),
+            report.continued
+        ))?,
+        Some(tail) => {
+            let fate = match &tail.set_aside {
+                Some(aside) => format!("set aside as {}", aside.display()),
+                None => "zeros, cut off".to_owned(),
+            };
+            printer.line(format_args!(
+                "{}: sound up to {}; {} bytes after that {fate}",
+                path.display(),
+                tail.offset,
+                tail.len
+            ))?;
+        }
+    }
+    printer.flush()?;
+    Ok(report.damaged_tail.is_some())
+}
+
+/// Writes the sound blocks of all files into a new one. `true` if something was skipped.
+fn copy_sound_blocks(input: &Input, output: &Path) -> Result<bool, Failure> {
+    let failed = |error| Failure::file("write", output, error);
+    let file = OpenOptions::new().write(true).create_new(true).open(output).map_err(failed)?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let (mut blocks, mut records, mut damaged) = (0, 0, false);
+    for path in &input.files {
+        let mut reader = input.open_blocks(path)?;
+        let progress = Progress::over(reader.file(), path, true);
+        let stats = salvage(&mut reader, &mut out, |damage| {
+            damaged = true;
+            progress.complain(format_args!("{}: {damage}", name(path)));
+        })
+        .map_err(|error| Failure::file("copy", path, error))?;
+        blocks += stats.blocks;
+        records += stats.records;
+    }
+    out.flush().map_err(failed)?;
+    out.get_ref().sync_all().map_err(failed)?;
+    complain(format_args!("{}: {blocks} blocks, {records} records", output.display()));
+    Ok(damaged)
+}

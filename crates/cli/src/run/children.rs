@@ -1,0 +1,107 @@
+//! The commands as processes: started, signalled, and collected.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flightring_monitor::{Monitor, ProcessState, Stream};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
+
+/// A command that was started under a monitor.
+pub(super) struct Running {
+    pub(super) monitor: Arc<Monitor>,
+    child: Child,
+    /// It leads a process group of its own, which gets the signals.
+    group: bool,
+    pub(super) ended: Option<ExitStatus>,
+}
+
+impl Running {
+    /// Starts the command with its standard output and standard error read by the monitor. With `group` it gets a
+    /// process group of its own, and no standard input.
+    pub(super) fn start(
+        mut command: Command,
+        monitor: Arc<Monitor>,
+        group: bool,
+    ) -> io::Result<Self> {
+        if group {
+            command.process_group(0).stdin(Stdio::null());
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let pipes: [(Stream, Option<OwnedFd>); 2] = [
+            (Stream::Stdout, child.stdout.take().map(Into::into)),
+            (Stream::Stderr, child.stderr.take().map(Into::into)),
+        ];
+        let mut running = Self { monitor, child, group, ended: None };
+        let attached = running.monitor.watch(running.child.id()).and_then(|()| {
+            pipes.into_iter().try_for_each(|(stream, pipe)| match pipe {
+                Some(pipe) => running.monitor.attach(stream, pipe),
+                None => Ok(()),
+            })
+        });
+        if let Err(error) = attached {
+            // Without a reader of its output it would stand still.
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+            running.monitor.close();
+            return Err(error);
+        }
+        Ok(running)
+    }
+
+    /// Passes a signal on, unless the command got it already: a key on the terminal goes to the whole foreground
+    /// group.
+    pub(super) fn signal(&self, number: i32, from_terminal: bool) {
+        if self.ended.is_some() || (from_terminal && !self.group) {
+            return;
+        }
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(number)) {
+            // It fails only if the command ended this very moment.
+            let _ = if self.group {
+                kill_process_group(pid, signal)
+            } else {
+                kill_process(pid, signal)
+            };
+        }
+    }
+
+    /// Collects the command if it has ended; whether it has.
+    pub(super) fn collect(&mut self) -> bool {
+        if self.ended.is_none() && self.has_ended() {
+            self.wait_noted();
+            // The only possible error is that there is no such child, which is
+            // an end as well, of unknown outcome.
+            self.ended = Some(self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(1 << 8)));
+        }
+        self.ended.is_some()
+    }
+
+    /// Whether the command has ended, which leaves it uncollected.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        pid.is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
+    }
+
+    /// Gives the monitor the time to take the last output, and to see for itself how the command ended: that cannot be
+    /// seen any more once it is collected.
+    fn wait_noted(&self) {
+        for _ in 0..1000 {
+            if !matches!(self.monitor.process(), ProcessState::Running { .. }) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// What a shell would say about a command that cannot be started.
+pub(super) fn exit_code_of(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}

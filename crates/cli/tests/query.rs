@@ -1,0 +1,147 @@
+//! `flightring query` against a service that runs in this process.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use flightring_serve::App;
+use flightring_serve::http::{Options, Server, Token};
+use flightring_store::{
+    Attribute, Limits, Log, Metric, Number, Point, Recorder, RecorderOptions, Signal, Span, Value,
+};
+
+const TOKEN: &str = "a-token-for-tests";
+
+fn serve(recorder: &Recorder) -> Server {
+    let options = Options { token: Token::new(TOKEN), ..Options::default() };
+    Server::start(options, Arc::new(App::new().with_recorder(recorder.clone()))).unwrap()
+}
+
+fn query(server: &Server, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flightring"))
+        .arg("query")
+        .args(arguments)
+        .args(["--url", &format!("http://{}", server.address()), "--token", TOKEN])
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn filled() -> Recorder {
+    let mut options = RecorderOptions::default();
+    options.traces = Limits::with_capacity(4);
+    let recorder = Recorder::new(&options).unwrap();
+    for n in 1_u8..=5 {
+        let attributes = [Attribute::text("http.route", "/users")];
+        recorder.add_span(&Span {
+            trace_id: [n / 3 + 1; 16],
+            span_id: [n; 8],
+            parent_id: if n == 4 { [3; 8] } else { [0; 8] },
+            name: "GET /users\u{1b}[31m",
+            service: "web",
+            start_ns: 1_700_000_000_000_000_000 + u64::from(n) * 1000,
+            end_ns: 1_700_000_000_250_000_000,
+            status: if n == 4 { 2 } else { 0 },
+            attributes: &attributes,
+            ..Span::default()
+        });
+    }
+    recorder.add_log(&Log {
+        time_ns: 1_700_000_000_000_000_000,
+        severity: 17,
+        severity_text: "ERROR",
+        body: Some(Value::Str("disk full")),
+        service: "db",
+        ..Log::default()
+    });
+    recorder.add_metric(&Metric {
+        name: "queue.length",
+        unit: "1",
+        description: "",
+        service: "db",
+        time_ns: 1_700_000_000_000_000_000,
+        start_ns: 0,
+        point: Point::Gauge(Number::Int(42)),
+        attributes: &[],
+    });
+    recorder
+}
+
+#[test]
+fn records_are_shown_as_lines() {
+    let server = serve(&filled());
+    let logs = query(&server, &["logs", "severity=error"]);
+    assert_eq!(text(&logs.stdout), "2023-11-14T22:13:20.000000Z ERROR db: disk full\n");
+    assert!(logs.status.success());
+    let metrics = query(&server, &["metrics", "type=gauge"]);
+    assert_eq!(text(&metrics.stdout), "2023-11-14T22:13:20.000000Z db queue.length = 42 1\n");
+    let traces = query(&server, &["traces", "errors"]);
+    assert!(
+        text(&traces.stdout).contains("web: GET /users [31m  ERROR"),
+        "{}",
+        text(&traces.stdout)
+    );
+    assert!(text(&traces.stderr).contains("1 older records are evicted"));
+    let none = query(&server, &["logs", "service=nobody"]);
+    assert_eq!((none.status.code(), text(&none.stdout)), (Some(1), ""));
+}
+
+#[test]
+fn a_limited_answer_says_how_to_go_on() {
+    let server = serve(&filled());
+    let first = query(&server, &["traces", "limit=3", "--json"]);
+    assert_eq!(text(&first.stdout).lines().count(), 3);
+    let next = text(&first.stderr).split("cursor=").nth(1).unwrap().trim();
+    let rest = query(&server, &["traces", "--json", &format!("cursor={next}")]);
+    let record: serde_json::Value = serde_json::from_slice(&rest.stdout).unwrap();
+    assert_eq!(record["sequence"], 1);
+}
+
+#[test]
+fn a_trace_is_shown_as_a_tree() {
+    let server = serve(&filled());
+    let trace = query(&server, &["trace", &"02".repeat(16)]);
+    let lines = text(&trace.stdout).lines().collect::<Vec<_>>();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].contains("  GET /users"), "{lines:?}");
+    assert!(lines[1].contains("    GET /users") && lines[1].contains("ERROR"), "{lines:?}");
+    assert_eq!(query(&server, &["trace", "../../logs"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_is_exported_can_be_taken_in() {
+    let recorder = filled();
+    let server = serve(&recorder);
+    let exported = query(&server, &["traces", "--otlp"]);
+    let other = Recorder::new(&RecorderOptions::default()).unwrap();
+    let taken =
+        other.ingest(Signal::Traces, flightring_store::Encoding::Json, &exported.stdout).unwrap();
+    assert_eq!(taken.accepted, 4);
+    let stats = query(&server, &["stats"]);
+    let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
+    assert_eq!(
+        (&stats["traces"]["span_count"], &stats["traces"]["evicted"]),
+        (&4.into(), &1.into())
+    );
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let server = serve(&filled());
+    let wrong = query(&server, &["logs", "colour=red"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("colour"), "{}", text(&wrong.stderr));
+    let address = server.address();
+    server.stop();
+    let url = format!("http://{address}");
+    let refused = Command::new(env!("CARGO_BIN_EXE_flightring"))
+        .args(["query", "logs", "--url", &url])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("cannot ask"), "{}", text(&refused.stderr));
+}

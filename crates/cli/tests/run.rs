@@ -1,0 +1,250 @@
+//! `flightring run` with real commands, signals and clients.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+fn run(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flightring"));
+    command.arg("run").args(args).env_remove("FLIGHTRING_TOKEN").stdin(Stdio::null());
+    command
+}
+
+fn output(args: &[&str]) -> Output {
+    run(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A run with a page that is still going on.
+struct Live {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    address: String,
+}
+
+impl Live {
+    fn start(args: &[&str]) -> Self {
+        let mut child = run(&[&["--http", "0"], args].concat())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("flightring: http://").unwrap();
+        let address = address.split('/').next().unwrap().to_owned();
+        Self { child, stderr, address }
+    }
+
+    fn request(&self, target: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(socket, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        socket
+    }
+
+    fn get(&self, target: &str) -> String {
+        let mut answer = String::new();
+        self.request(target).read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+}
+
+#[test]
+fn output_is_untouched_and_the_streams_stay_apart() {
+    let script = r#"i=0; while [ $i -lt 256 ]; do printf "\\$(printf %03o $i)"; i=$((i+1)); done; echo warn >&2"#;
+    let ran = output(&["--", "sh", "-c", script]);
+    assert_eq!(ran.status.code(), Some(0));
+    assert_eq!(ran.stdout, (0..=255).collect::<Vec<u8>>());
+    assert_eq!(text(&ran.stderr), "warn\n");
+    let many = output(&["--history", "1k", "--", "seq", "1", "200000"]);
+    assert_eq!(many.stdout, Command::new("seq").args(["1", "200000"]).output().unwrap().stdout);
+}
+
+#[test]
+fn standard_input_reaches_the_command() {
+    let mut child =
+        run(&["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"through").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().stdout, b"through");
+}
+
+#[test]
+fn exit_codes_and_signals_are_kept() {
+    assert_eq!(output(&["--", "sh", "-c", "exit 42"]).status.code(), Some(42));
+    assert_eq!(output(&["--", "sh", "-c", "kill -TERM $$"]).status.signal(), Some(15));
+    assert_eq!(output(&["--", "sh", "-c", "kill -KILL $$"]).status.signal(), Some(9));
+    let missing = output(&["--", "/no/such/program"]);
+    assert_eq!(missing.status.code(), Some(127));
+    assert!(text(&missing.stderr).contains("cannot start"));
+    assert_eq!(output(&["--", "/etc/passwd"]).status.code(), Some(126));
+    assert_eq!(output(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn signals_are_passed_on() {
+    let script = "trap 'echo got it; exit 5' USR1; echo ready; while :; do sleep 0.05; done";
+    let mut live = Live::start(&["--", "sh", "-c", script]);
+    let mut stdout = BufReader::new(live.child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    live.signal("USR1");
+    assert_eq!(live.child.wait().unwrap().code(), Some(5));
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "got it\n");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_as_ever() {
+    let mut child = run(&["--", "yes"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "y\n");
+    assert_eq!(child.wait().unwrap().signal(), Some(13));
+}
+
+#[test]
+fn the_page_is_live_and_followers_get_everything() {
+    let mut live = Live::start(&[
+        "--name",
+        "my app",
+        "--",
+        "sh",
+        "-c",
+        "echo first; read x; echo last; printf partial",
+    ]);
+    // `read` returns at once from an empty input, so the command may be over
+    // before the first request: what it wrote is there until the page goes.
+    assert_eq!(live.child.wait().unwrap().code(), Some(0));
+
+    // It goes on when its standard input ends.
+    let mut live =
+        Live::start(&["--name", "my app", "--", "sh", "-c", "echo first; cat; printf partial"]);
+    let mut list = live.get("/api/monitors");
+    while !(list.contains("\"my app\"") && list.contains("\"running\"")) {
+        std::thread::sleep(Duration::from_millis(10));
+        list = live.get("/api/monitors");
+    }
+    assert!(live.get("/").contains("<title>flightring</title>"));
+    let mut follower = live.request("/logs/stream/my%20app");
+    drop(live.child.stdin.take());
+    let mut all = String::new();
+    follower.read_to_string(&mut all).unwrap();
+    assert!(
+        all.contains("first\n") && all.contains("partial") && all.ends_with("0\r\n\r\n"),
+        "{all:?}"
+    );
+    assert_eq!(live.child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    live.stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn it_stays_until_interrupted_if_asked() {
+    let mut live = Live::start(&["--stay", "--", "echo", "done"]);
+    let mut line = String::new();
+    live.stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("stays until interrupted"), "{line}");
+    assert!(
+        live.get("/logs").ends_with("5\r\ndone\n\r\n0\r\n\r\n")
+            || live.get("/logs").contains("done")
+    );
+    live.signal("INT");
+    assert_eq!(live.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn lines_are_recorded_in_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("run.log");
+    let path = log.to_str().unwrap();
+    let script = "echo one; echo two >&2; seq 1 5000; printf unfinished";
+    assert_eq!(output(&["--log", path, "--", "sh", "-c", script]).status.code(), Some(0));
+    let read = Command::new(env!("CARGO_BIN_EXE_flightring")).args(["cat", path]).output().unwrap();
+    let lines: Vec<&str> = text(&read.stdout).lines().collect();
+    assert_eq!(lines.len(), 5003);
+    assert!(lines.iter().any(|l| l.contains("INFO") && l.ends_with(" one")), "{:?}", &lines[..2]);
+    assert!(lines.iter().any(|l| l.contains("WARN") && l.ends_with(" two")), "{:?}", &lines[..2]);
+    assert!(lines.iter().any(|l| l.ends_with(" unfinished")));
+}
+
+#[test]
+fn several_commands_run_behind_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Procfile");
+    let ran = |text: &str, more: &[&str]| {
+        std::fs::write(&path, text).unwrap();
+        output(&[&["-f", path.to_str().unwrap()], more].concat())
+    };
+    let both = ran("# two\nweb: echo hello; printf half\nworker/1: echo oops >&2; exit 3\n", &[]);
+    assert_eq!(both.status.code(), Some(3));
+    let mut lines: Vec<&str> = text(&both.stdout).lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["web      | half", "web      | hello"]);
+    assert_eq!(text(&both.stderr), "worker/1 | oops\n");
+
+    let together = ran("short: true\nlong: sleep 1000\n", &["--together"]);
+    assert_eq!(together.status.signal(), Some(15));
+    let wrong = ran("no command here\n", &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("line 1: expected \"name: command\""));
+}
+
+#[test]
+fn commands_learn_where_to_send_their_telemetry() {
+    let script = "echo $OTEL_EXPORTER_OTLP_ENDPOINT $OTEL_EXPORTER_OTLP_PROTOCOL $OTEL_EXPORTER_OTLP_HEADERS";
+    let ran = run(&["--otlp", "--http", "0", "--", "sh", "-c", script])
+        .env("FLIGHTRING_TOKEN", "a-long-token")
+        .output()
+        .unwrap();
+    let url = text(&ran.stderr).trim().strip_prefix("flightring: ").unwrap();
+    let endpoint = url.strip_suffix("/?token=a-long-token").unwrap();
+    assert_eq!(
+        text(&ran.stdout),
+        format!("{endpoint} http/protobuf authorization=Bearer%20a-long-token\n")
+    );
+}
+
+#[test]
+fn curl_follows_along() {
+    let live = Live::start(&["--name", "app", "--", "sh", "-c", "echo first; cat"]);
+    let url = format!("http://{}/logs/stream/app", live.address);
+    while !live.get("/api/monitors").contains("\"running\"") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let curl = Command::new("curl")
+        .args(["-sSN", "--max-time", "60", &url])
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut curl) = curl else {
+        eprintln!("SKIPPED: curl is not installed");
+        return;
+    };
+    let mut output = BufReader::new(curl.stdout.take().unwrap());
+    let mut line = String::new();
+    let mut live = live;
+    output.read_line(&mut line).unwrap();
+    live.child.stdin.take().unwrap().write_all(b"second\n").unwrap();
+    output.read_to_string(&mut line).unwrap();
+    assert_eq!(line, "first\nsecond\n");
+    assert!(curl.wait().unwrap().success());
+    assert_eq!(live.child.wait().unwrap().code(), Some(0));
+}
