@@ -7,6 +7,7 @@ mod demo;
 mod headers;
 mod package;
 mod peers;
+mod sanitize;
 mod sh;
 mod symbols;
 mod test;

@@ -5,31 +5,46 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{abi, headers, package, sh, symbols};
+use crate::{abi, headers, package, sanitize, sh, symbols};
 
-type Stage = (&'static str, fn() -> Result<()>);
+struct Stage {
+    name: &'static str,
+    run: fn() -> Result<()>,
+    /// Runs only in the long tier, or when it is named.
+    long: bool,
+}
+
+const fn stage(name: &'static str, run: fn() -> Result<()>) -> Stage {
+    Stage { name, run, long: false }
+}
+
+const fn long_stage(name: &'static str, run: fn() -> Result<()>) -> Stage {
+    Stage { name, run, long: true }
+}
 
 const STAGES: &[Stage] = &[
-    ("format", format),
-    ("headers", || headers::run(true)),
-    ("clippy", clippy),
-    ("documentation", documentation),
-    ("tests", tests),
-    ("loom", models),
-    ("browser", browser),
-    ("otlp clients", otlp_clients),
-    ("symbols", || symbols::run(false)),
-    ("abi", || abi::run(false)),
-    ("package", package::test),
-    ("valgrind", memcheck),
-    ("dist", package::dist),
+    stage("format", format),
+    stage("headers", || headers::run(true)),
+    stage("clippy", clippy),
+    stage("documentation", documentation),
+    stage("tests", tests),
+    stage("loom", models),
+    stage("browser", browser),
+    stage("otlp clients", otlp_clients),
+    stage("symbols", || symbols::run(false)),
+    stage("abi", || abi::run(false)),
+    stage("package", package::test),
+    stage("valgrind", memcheck),
+    stage("dist", package::dist),
+    long_stage("asan", sanitize::address),
+    long_stage("tsan", sanitize::thread),
+    long_stage("fuzz", sanitize::fuzz),
 ];
 
 /// Runs all stages, or those that are named; with `long`, the tests that take long do not hold back.
 pub(crate) fn run(long: bool, only: &[String]) -> Result<()> {
-    if let Some(unknown) = only.iter().find(|wanted| STAGES.iter().all(|(name, _)| name != wanted))
-    {
-        let names: Vec<_> = STAGES.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = only.iter().find(|wanted| STAGES.iter().all(|s| s.name != **wanted)) {
+        let names: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
         bail!("there is no stage `{unknown}`; the stages are: {}", names.join(", "));
     }
     if long {
@@ -39,14 +54,16 @@ pub(crate) fn run(long: bool, only: &[String]) -> Result<()> {
     package::tools()?;
     let start = Instant::now();
     let mut times = Vec::new();
-    for (name, stage) in STAGES {
-        if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
+    for stage in STAGES {
+        let name = stage.name;
+        let chosen = only.iter().any(|wanted| wanted == name);
+        if !chosen && !(only.is_empty() && (long || !stage.long)) {
             continue;
         }
         eprintln!("\n== {name}");
         let begin = Instant::now();
-        stage().with_context(|| format!("stage `{name}` of cargo xtask test"))?;
-        times.push((*name, begin.elapsed().as_secs_f64()));
+        (stage.run)().with_context(|| format!("stage `{name}` of cargo xtask test"))?;
+        times.push((name, begin.elapsed().as_secs_f64()));
     }
     eprintln!("\nAll stages passed in {:.0} s:", start.elapsed().as_secs_f64());
     for (name, seconds) in times {
