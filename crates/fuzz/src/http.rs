@@ -13,17 +13,24 @@ use flightring_store::{Recorder, RecorderOptions};
 pub fn http(data: &[u8]) {
     static SERVER: OnceLock<Server> = OnceLock::new();
     let server = SERVER.get_or_init(start);
-    let answer = ask(server, data);
+    let answer = ask(server, data, A_MOMENT);
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{}", answer.escape_ascii());
-    let probe =
-        ask(server, b"GET /api/monitors HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let probe = ask(server, PROBE, PATIENCE);
     assert!(probe.starts_with(b"HTTP/1.1 200"), "{}", probe.escape_ascii());
 }
 
-/// What the server sends until it closes, or for as long as a live stream is worth following.
-fn ask(server: &Server, request: &[u8]) -> Vec<u8> {
+const PROBE: &[u8] = b"GET /api/monitors HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// How long a stream that may be live is followed after its last byte.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
+/// Longer than any machine takes for an answer that must come.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What the server sends until it closes or is silent for so long.
+fn ask(server: &Server, request: &[u8], silence: Duration) -> Vec<u8> {
     let mut socket = TcpStream::connect(server.address()).expect("the server listens");
-    socket.set_read_timeout(Some(Duration::from_millis(20))).expect("it is not zero");
+    socket.set_read_timeout(Some(silence)).expect("it is not zero");
     // Refused half-way, as the server may.
     let _ = socket.write_all(request);
     let _ = socket.shutdown(Shutdown::Write);

@@ -33,7 +33,7 @@ enum Command {
     },
     /// Run every test; installs what they need
     Test {
-        /// Also soaks, deep model checking and big fuzz runs
+        /// Also soaks, deep model checking, sanitizers and fuzzing
         #[arg(long)]
         long: bool,
         /// Stages to run instead of all

@@ -48,7 +48,12 @@ pub(crate) fn fuzz() -> Result<()> {
         sh::run(
             sh::command(&target)
                 .arg(format!("-max_total_time={seconds}"))
-                .args(["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-print_funcs=0"])
+                .args([
+                    "-timeout=20",
+                    "-rss_limit_mb=2048",
+                    "-print_final_stats=1",
+                    "-print_funcs=0",
+                ])
                 .arg(format!("-artifact_prefix={}-", target.display()))
                 .args([found, corpus])
                 .env("ASAN_OPTIONS", "detect_leaks=0"),
