@@ -82,26 +82,35 @@ impl Gate {
         }
     }
 
-    // Inlined, so that the guard stays in registers.
-    #[inline(always)]
     pub(crate) fn lock(&self) -> Held<'_> {
+        self.lock_as_owner().unwrap_or_else(|| self.lock_word())
+    }
+
+    /// Takes the lock if this thread owns it, which costs no read-modify-write.
+    #[inline(always)]
+    pub(crate) fn lock_as_owner(&self) -> Option<Held<'_>> {
         let me = thread_number();
         if self.owner.load(Ordering::Relaxed) == me {
             self.busy.store(1, Ordering::Relaxed);
             fence_light();
             if self.owner.load(Ordering::Relaxed) == me {
-                return Held { gate: self, watched: false, owned: true, published: false };
+                return Some(Held { gate: self, watched: false, owned: true, published: false });
             }
-            // Taken away just now.
-            self.busy.store(0, Ordering::Release);
+            self.step_back();
         }
-        self.lock_word(me)
+        None
     }
 
-    #[inline(never)]
-    fn lock_word(&self, me: u64) -> Held<'_> {
+    /// The ownership was taken away just now.
+    #[cold]
+    fn step_back(&self) {
+        self.busy.store(0, Ordering::Release);
+    }
+
+    /// Takes the lock for a thread that does not own it.
+    pub(crate) fn lock_word(&self) -> Held<'_> {
         let held = self.try_lock().unwrap_or_else(|| self.lock_contended());
-        self.settle_owner(me);
+        self.settle_owner(thread_number());
         held
     }
 

@@ -62,11 +62,18 @@ impl Storage {
     /// There must be one writer at a time, each ordered after the one before.
     #[inline]
     pub(crate) fn write(&self, at: usize, data: &[u8]) {
-        let (first, second) = data.split_at(data.len().min(self.size() - at));
-        arch::store(&self.words, at, first);
-        if !second.is_empty() {
-            arch::store(&self.words, 0, second);
+        let room = self.size() - at;
+        if data.len() <= room {
+            arch::store(&self.words, at, data);
+        } else {
+            self.write_around(at, data.split_at(room));
         }
+    }
+
+    #[cold]
+    fn write_around(&self, at: usize, (first, second): (&[u8], &[u8])) {
+        arch::store(&self.words, at, first);
+        arch::store(&self.words, 0, second);
     }
 
     /// Loads into `dst` from position `at` on; the end of the storage continues at its beginning.
