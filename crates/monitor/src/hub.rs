@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 
 use flightring_replay::CreateError;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::monitor::{Monitor, Options};
 use crate::pump::Pump;
@@ -14,6 +16,9 @@ use crate::pump::Pump;
 #[derive(Default)]
 pub struct Hub {
     monitors: RwLock<BTreeMap<String, Arc<Monitor>>>,
+    /// How often a monitor came or went, and who wants to hear of the next time.
+    changes: AtomicU64,
+    wakers: Mutex<Vec<Waker>>,
     pump: Arc<Pump>,
 }
 
@@ -35,6 +40,8 @@ impl Hub {
         }
         let monitor = Monitor::with_pump(name.to_owned(), options, Arc::clone(&self.pump))?;
         monitors.insert(name.to_owned(), Arc::clone(&monitor));
+        drop(monitors);
+        self.changed();
         Ok(monitor)
     }
 
@@ -54,7 +61,42 @@ impl Hub {
     pub fn remove(&self, name: &str) -> Option<Arc<Monitor>> {
         let monitor = self.monitors.write().remove(name)?;
         monitor.close();
+        self.changed();
         Some(monitor)
+    }
+
+    /// How often a monitor was opened or removed so far, if that is not `seen`; otherwise `waker` is kept, and called once when
+    /// it changes. The waker is called by the thread that opens or removes, which holds no lock.
+    pub fn poll_changes(&self, seen: u64, waker: &Waker) -> Poll<u64> {
+        let now = || Some(self.changes.load(Ordering::SeqCst)).filter(|&changes| changes != seen);
+        if let Some(changes) = now() {
+            return Poll::Ready(changes);
+        }
+        {
+            let mut wakers = self.wakers.lock();
+            if !wakers.iter().any(|known| known.will_wake(waker)) {
+                wakers.push(waker.clone());
+            }
+        }
+        // Whoever counts after this look also finds the waker.
+        now().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Takes back a waker that [`poll_changes`](Self::poll_changes) was given.
+    pub fn forget(&self, waker: &Waker) {
+        // Dropped outside of the lock: a waker may run anything.
+        let unwanted = {
+            let mut wakers = self.wakers.lock();
+            let found = wakers.iter().position(|known| known.will_wake(waker));
+            found.map(|index| wakers.swap_remove(index))
+        };
+        drop(unwanted);
+    }
+
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        let wakers = std::mem::take(&mut *self.wakers.lock());
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 

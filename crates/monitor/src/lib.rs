@@ -18,7 +18,9 @@
 //!   can be missing or doubled between the two. One that is too slow finds a [gap](Next::Gap) of a known size.
 //! * A [`Subscription`] is a follower with a callback and a thread of its own.
 //! * One thread per hub reads all [attached](Monitor::attach) descriptors, so a child's pipe is emptied whatever
-//!   followers do, and what it wrote before its end is there before its end is noted.
+//!   followers do, and what it wrote before its end is there before its end is noted. Monitors whose output ends in a sink that
+//!   may be slow are read by a thread per sink instead, so a slow sink throttles its own processes only.
+//! * What is read at once, up to 64 KiB, arrived together: its lines share one time.
 //!
 //! # Patterns
 //!
@@ -61,6 +63,7 @@ mod hub;
 mod level;
 mod lines;
 mod monitor;
+mod newlines;
 mod patterns;
 mod process;
 mod pump;

@@ -96,20 +96,43 @@ impl Lines {
     /// The lines of `monitor` from `start` on. Lines longer than `max` bytes are cut; 0 means 64 KiB. Only
     /// [`Start::Offset`] can fail.
     pub fn new(monitor: &Arc<Monitor>, start: Start, max: usize) -> Result<Self, FutureOffset> {
-        let (start, from) = match start {
+        match start {
             Start::Lines(count) => {
                 let tail = tail::tail(monitor, count);
-                (Start::Offset(tail.offset), tail.by_stream)
+                Self::begin(monitor, Start::Offset(tail.offset), tail.by_stream, max)
             }
-            start => (start, [0; 3]),
-        };
+            start => Self::begin(monitor, start, [0; 3], max),
+        }
+    }
+
+    /// The lines that an earlier reader had not delivered when its [`place`](Self::place) was this one.
+    pub fn resume(
+        monitor: &Arc<Monitor>,
+        place: [u64; 3],
+        max: usize,
+    ) -> Result<Self, FutureOffset> {
+        // Each of them must be an offset that was given out.
+        for offset in place {
+            monitor.read(offset, &mut [])?;
+        }
+        let [a, b, c] = place;
+        Self::begin(monitor, Start::Offset(a.min(b).min(c)), place, max)
+    }
+
+    /// `from` says where each stream begins, if that is after `start`.
+    fn begin(
+        monitor: &Arc<Monitor>,
+        start: Start,
+        from: [u64; 3],
+        max: usize,
+    ) -> Result<Self, FutureOffset> {
         let follower = monitor.follow(start)?;
         let offset = follower.offset();
         let mut pending: [Pending; 3] = Default::default();
         for (stream, pending) in Stream::ALL.into_iter().zip(&mut pending) {
-            // Whether the byte before is a line feed is known only while it is retained.
             let line_start = from[stream.index()].max(offset);
-            pending.continued = !monitor.timeline.is_line_start(stream, line_start);
+            // What is not retained any more is taken for the middle of a line.
+            pending.continued = monitor.timeline.begins_line(stream, line_start) != Some(true);
         }
         Ok(Self {
             follower,
@@ -180,6 +203,21 @@ impl Lines {
             start: usize::try_from(unwanted).map_or(chunk.data.len(), |n| n.min(chunk.data.len())),
             end: chunk.data.len(),
         }
+    }
+
+    /// Where each stream goes on after what was delivered, as combined offsets in the order of [`Stream::ALL`]: a line of
+    /// one stream may be delivered while one of another is not complete. [`resume`](Self::resume) goes on there.
+    #[must_use]
+    pub fn place(&self) -> [u64; 3] {
+        let at = if self.chunk.start < self.chunk.end {
+            self.chunk.offset + self.chunk.start as u64
+        } else {
+            self.follower.offset()
+        };
+        // A stream that is resumed in the middle of the history may begin later.
+        [0, 1, 2].map(|i| {
+            self.pending[i].first.map_or_else(|| at.max(self.from[i]), |(offset, ..)| offset)
+        })
     }
 
     /// Takes bytes from the chunk up to the end of a line or of the chunk.

@@ -101,6 +101,7 @@ impl Monitor {
         pump: Arc<Pump>,
     ) -> Result<Arc<Self>, CreateError> {
         let Options { capacity, sink, level, prefix, time_format } = options;
+        let pump = sink.as_ref().and_then(Sink::own_pump).unwrap_or(pump);
         let capacity = if capacity == 0 { Options::DEFAULT_CAPACITY } else { capacity };
         Ok(Arc::new(Self {
             name,
@@ -139,8 +140,10 @@ impl Monitor {
 
     #[inline]
     fn keep(&self, stream: Stream, data: &[u8]) -> Result<u64, WriteError> {
-        let mut guard = self.timeline.bytes().lock();
-        Ok(self.timeline.append(&mut guard, stream, Time::now(), data)?)
+        let now = Time::now();
+        let kept =
+            self.timeline.bytes().locked(|guard| self.timeline.append(guard, stream, now, data));
+        Ok(kept?)
     }
 
     /// Writes a line of the service's own, `{time }{[prefix] }[LEVEL] message`, to [`Stream::Log`], unless `level` is
@@ -162,6 +165,14 @@ impl Monitor {
         line.push_str(&format!("[{level}] {message}\n"));
         self.write(Stream::Log, line.as_bytes())?;
         Ok(true)
+    }
+
+    /// The thread that belongs to the sink that writes end in, if there is one that may be slow.
+    pub(crate) fn sink_pump(&self) -> Option<Arc<Pump>> {
+        match self.sink.as_ref()?.monitor() {
+            Some(next) => next.sink_pump(),
+            None => Some(Arc::clone(&self.pump)),
+        }
     }
 
     /// The monitor that this one passes its output on to, if its sink is one.

@@ -24,7 +24,7 @@ const STACK: usize = 1 << 18;
 const STOP: u64 = 0;
 
 /// One thread that reads any number of descriptors into monitors. It starts with the first of them and ends with
-/// the pump.
+/// the pump. A hub has one, and so has every sink that may be slow.
 #[derive(Default)]
 pub(crate) struct Pump {
     running: Mutex<Option<Running>>,
@@ -260,7 +260,8 @@ impl Monitor {
     /// and closed when it ends or is detached by [`stop`](Self::stop) or [`close`](Self::close). The end of a descriptor
     /// is no event of the monitor's; see [`Stats::attached`](crate::Stats::attached).
     ///
-    /// However slow followers are, the writing side is never held up; a sink is waited for.
+    /// However slow followers are, the writing side is never held up; a [sink](crate::Sink) is waited for, by this monitor's
+    /// processes alone.
     pub fn attach(self: &Arc<Self>, stream: Stream, fd: OwnedFd) -> io::Result<()> {
         if self.is_closed() {
             return Err(io::Error::other("the monitor is closed; open another one"));

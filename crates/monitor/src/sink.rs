@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::error::WriteError;
 use crate::monitor::Monitor;
+use crate::pump::Pump;
 use crate::stream::Stream;
 
 /// The function of [`Sink::Callback`].
@@ -20,6 +21,10 @@ pub type SinkFn = dyn Fn(Stream, &[u8]) -> io::Result<()> + Send + Sync;
 /// A sink is part of the write: it is called in the order of the writes and by the thread that writes, which waits for it. Of
 /// a write that the sink refuses nothing is kept and nobody is notified; the writer gets the error. Who wants to listen
 /// without being waited for follows the monitor instead.
+///
+/// A sink that is slow, such as a terminal that was stopped, holds up those who write to it and nobody else: the descriptors of
+/// monitors that end in such a sink are read by a thread that belongs to the sink, so their processes are throttled as by a
+/// pipe, and lose nothing, while the hub's other processes go on.
 pub enum Sink {
     /// The standard output of this process.
     Stdout,
@@ -35,6 +40,17 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// The thread that reads descriptors for monitors with this sink; `None` where nothing is ever waited for.
+    pub(crate) fn own_pump(&self) -> Option<Arc<Pump>> {
+        match self {
+            Self::Stdout | Self::Stderr | Self::Fd(_) | Self::Callback(_) => {
+                Some(Arc::new(Pump::new()))
+            }
+            // All that end in the same sink wait for each other anyway.
+            Self::Monitor(monitor) => monitor.sink_pump(),
+        }
+    }
+
     fn write(&self, stream: Stream, data: &[u8]) -> Result<(), WriteError> {
         match self {
             Self::Stdout => {

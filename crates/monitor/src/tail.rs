@@ -23,32 +23,65 @@ pub(crate) struct Tail {
     pub(crate) by_stream: [u64; 3],
 }
 
-/// Looks through the whole history for the beginnings of the last `count` lines, a partial one included.
+/// How much is looked at first for each line that is wanted; lines are rarely longer.
+const BYTES_PER_LINE: u64 = 256;
+
+/// Looks for the beginnings of the last `count` lines, a partial one included: in the newest bytes, and then in ever more of
+/// them, until there are enough.
 pub(crate) fn tail(monitor: &Arc<Monitor>, count: usize) -> Tail {
-    let mut starts: VecDeque<(u64, Stream)> = VecDeque::new();
-    let mut at_line_start = [true; 3];
-    let mut buffer = vec![0; 1 << 14];
     let end = monitor.total();
     let none = Tail { offset: end, by_stream: [end; 3] };
-    let Ok(mut follower) = Follower::new(Arc::clone(monitor), Start::Oldest) else { return none };
-    while follower.offset() < end && count > 0 {
+    if count == 0 {
+        return none;
+    }
+    let mut reach = (count as u64).saturating_mul(BYTES_PER_LINE).max(4096);
+    loop {
+        let from = end.saturating_sub(reach).max(monitor.oldest());
+        let all = from == monitor.oldest();
+        let Some(starts) = last_starts(monitor, count, from, end) else { return none };
+        if starts.len() < count && !all {
+            reach = reach.saturating_mul(4);
+            continue;
+        }
+        let mut tail = none;
+        for &(offset, stream) in starts.iter().rev() {
+            tail.by_stream[stream.index()] = offset;
+            tail.offset = tail.offset.min(offset);
+        }
+        return tail;
+    }
+}
+
+/// The beginnings of the last `count` lines that begin at `from` or later. A stream's oldest retained byte begins one.
+fn last_starts(
+    monitor: &Arc<Monitor>,
+    count: usize,
+    from: u64,
+    end: u64,
+) -> Option<VecDeque<(u64, Stream)>> {
+    let mut starts: VecDeque<(u64, Stream)> = VecDeque::new();
+    // Of each stream, whether its next byte begins a line; looked up at its first one.
+    let mut at_line_start: [Option<bool>; 3] = [None; 3];
+    let mut buffer = vec![0; 1 << 14];
+    let mut follower = Follower::new(Arc::clone(monitor), Start::Offset(from)).ok()?;
+    while follower.offset() < end {
         match follower.next(&mut buffer) {
             Next::Chunk(chunk) => {
-                let fresh = &mut at_line_start[chunk.stream.index()];
                 let mut push = |at: usize| {
                     if starts.len() == count {
                         starts.pop_front();
                     }
                     starts.push_back((chunk.offset + at as u64, chunk.stream));
                 };
-                if std::mem::take(fresh) {
+                let fresh = &mut at_line_start[chunk.stream.index()];
+                let begins = || monitor.timeline.begins_line(chunk.stream, chunk.offset);
+                if fresh.unwrap_or_else(|| begins().unwrap_or(true)) {
                     push(0);
                 }
+                *fresh = Some(chunk.data.ends_with(b"\n"));
                 for newline in memchr::memchr_iter(b'\n', chunk.data) {
                     if newline + 1 < chunk.data.len() {
                         push(newline + 1);
-                    } else {
-                        *fresh = true;
                     }
                 }
             }
@@ -57,10 +90,5 @@ pub(crate) fn tail(monitor: &Arc<Monitor>, count: usize) -> Tail {
             Next::Empty | Next::End => break,
         }
     }
-    let mut tail = none;
-    for &(offset, stream) in starts.iter().rev() {
-        tail.by_stream[stream.index()] = offset;
-        tail.offset = tail.offset.min(offset);
-    }
-    tail
+    Some(starts)
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flightring_replay::{CreateError, FutureOffset, Read, ReplayBuffer, WriteError, WriteGuard};
 
 use crate::clock::Time;
+use crate::newlines;
 use crate::stream::Stream;
 
 /// Bytes of an encoded mark.
@@ -117,7 +118,7 @@ impl Timeline {
         let start = guard.write(data)?;
         let total = &self.totals[stream.index()];
         total.store(total.load(Ordering::Relaxed) + data.len() as u64, Ordering::Relaxed);
-        let newlines = memchr::memchr_iter(b'\n', data).count() as u64;
+        let newlines = newlines::count(data);
         self.lines.store(self.lines.load(Ordering::Relaxed) + newlines, Ordering::Relaxed);
         self.last_write.store(now.0, Ordering::Relaxed);
         Ok(start)
@@ -196,23 +197,23 @@ impl Timeline {
     }
 
     /// Whether a line of `stream` begins at the combined offset `offset`: the stream's byte before is a line feed, or there
-    /// is none. What is not retained any more is taken for the middle of a line.
-    pub(crate) fn is_line_start(&self, stream: Stream, offset: u64) -> bool {
+    /// never was one. `None` if that byte is not retained any more.
+    pub(crate) fn begins_line(&self, stream: Stream, offset: u64) -> Option<bool> {
         // Of the mark that describes the byte before.
-        let Some(before) = offset.checked_sub(1) else { return true };
+        let Some(before) = offset.checked_sub(1) else { return Some(true) };
         let mut byte = [0];
         match self.read_piece(before, &mut 0, &mut byte) {
             Ok(Piece { mark: Some(mark), read }) if (read.start, read.len) == (before, 1) => {
                 if mark.stream == stream {
-                    return byte == *b"\n";
+                    return Some(byte == *b"\n");
                 }
-                let Some(last) = mark.total_of(stream).checked_sub(1) else { return true };
+                let Some(last) = mark.total_of(stream).checked_sub(1) else { return Some(true) };
                 match self.read_stream(stream, last, &mut byte) {
-                    Ok(read) if (read.start, read.len) == (last, 1) => byte == *b"\n",
-                    _ => false,
+                    Ok(read) if (read.start, read.len) == (last, 1) => Some(byte == *b"\n"),
+                    _ => None,
                 }
             }
-            _ => false,
+            _ => None,
         }
     }
 

@@ -205,3 +205,68 @@ fn collect(mut lines: Lines) -> Vec<Owned> {
         }
     }
 }
+
+/// A line: offset, stream, text, whether partial, whether continued.
+type Placed = (u64, Stream, Vec<u8>, bool, bool);
+
+/// Takes the lines that are there, the incomplete ones last, each with the place after it.
+fn take_all(mut lines: Lines) -> Vec<(Placed, [u64; 3])> {
+    let mut all = Vec::new();
+    let mut flushed = false;
+    loop {
+        let line = match lines.next() {
+            NextLine::Line(line) => {
+                (line.offset, line.stream, line.text.to_vec(), line.partial, line.continued)
+            }
+            NextLine::Gap { .. } => continue,
+            NextLine::Empty | NextLine::End if flushed => return all,
+            NextLine::Empty | NextLine::End => {
+                lines.flush();
+                flushed = true;
+                continue;
+            }
+        };
+        all.push((line, lines.place()));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn the_last_lines_are_the_end_of_all_lines(
+        capacity in 1_usize..20_000, ops in ops(), repeat in 1_usize..20, count in 0_usize..200,
+    ) {
+        let monitor = monitor(capacity);
+        for _ in 0..repeat {
+            for op in &ops {
+                if let Op::Write(stream, data) = op {
+                    monitor.write(*stream, data).unwrap();
+                }
+            }
+        }
+        let begins = |start| {
+            let lines = take_all(Lines::new(&monitor, start, 0).unwrap());
+            let mut begins: Vec<_> = lines.into_iter().map(|(line, _)| (line.0, line.2)).collect();
+            begins.sort();
+            begins
+        };
+        let all = begins(Start::Oldest);
+        let last = begins(Start::Lines(count));
+        prop_assert_eq!(&last[..], &all[all.len().saturating_sub(count)..]);
+    }
+
+    #[test]
+    fn resuming_at_any_place_gives_what_was_not_delivered(
+        ops in ops(), max in 1_usize..60, at in any::<prop::sample::Index>(),
+    ) {
+        let monitor = monitor(1 << 20);
+        let writes = ops.into_iter().filter(|op| matches!(op, Op::Write(..)));
+        Model::run(&monitor, writes.collect());
+        let all = take_all(Lines::new(&monitor, Start::Oldest, max).unwrap());
+        prop_assume!(!all.is_empty());
+        let at = at.index(all.len());
+        let rest = take_all(Lines::resume(&monitor, all[at].1, max).unwrap());
+        prop_assert_eq!(&rest[..], &all[at + 1..]);
+    }
+}

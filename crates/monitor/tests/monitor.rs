@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
 use std::time::Duration;
 
 use flightring_monitor::{
@@ -400,6 +401,80 @@ fn what_a_broken_sink_refuses_is_counted_and_the_child_goes_on() {
     drop(writer);
     assert!(monitor.wait_finished(SOON));
     assert_eq!((monitor.stats().refused, monitor.total()), (300_000, 0));
+}
+
+/// A sink that takes nothing throttles the processes that write to it, and nobody else's.
+#[test]
+fn a_sink_that_stands_still_holds_up_its_own_processes_only() {
+    let hub = Hub::new();
+    let (release, released) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let group = hub
+        .open(
+            "group",
+            callback_sink(move |_, _| {
+                entered.send(()).unwrap();
+                // Closed at the end: then every call returns at once.
+                let _ = released.lock().unwrap().recv();
+                Ok(())
+            }),
+        )
+        .unwrap();
+    let sink = Some(Sink::Monitor(Arc::clone(&group)));
+    let stuck = hub.open("stuck", Options { sink, ..Options::default() }).unwrap();
+    let (free, free_too) = (
+        hub.open("free", Options::default()).unwrap(),
+        hub.open("free too", callback_sink(|_, _| Ok(()))).unwrap(),
+    );
+    let mut pipes = Vec::new();
+    for monitor in [&stuck, &free, &free_too] {
+        let (reader, writer) = io::pipe().unwrap();
+        monitor.attach(Stream::Stdout, reader.into()).unwrap();
+        pipes.push(writer);
+    }
+    pipes[0].write_all(b"one").unwrap();
+    inside.recv_timeout(SOON.unwrap()).unwrap();
+    for (pipe, monitor) in pipes[1..].iter_mut().zip([&free, &free_too]) {
+        pipe.write_all(&[b'x'; 300_000]).unwrap();
+        monitor.follow(Start::Offset(0)).unwrap().wait(SOON);
+        assert!(monitor.total() > 0);
+    }
+    pipes[0].write_all(b" two").unwrap();
+    assert_eq!((stuck.total(), group.total()), (0, 0));
+    drop(release);
+    drop(pipes);
+    for monitor in [&stuck, &free, &free_too] {
+        assert!(monitor.wait_finished(SOON));
+    }
+    assert_eq!((text(&stuck), text(&group)), ("one two".into(), "one two".into()));
+    assert_eq!((free.total(), free_too.total()), (300_000, 300_000));
+}
+
+#[test]
+fn who_looks_at_a_hub_is_told_when_monitors_come_and_go() {
+    struct Count(AtomicUsize);
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let called = || count.0.load(Ordering::SeqCst);
+    let waker = std::task::Waker::from(Arc::clone(&count));
+    let hub = Hub::new();
+    assert_eq!(hub.poll_changes(u64::MAX, &waker), Poll::Ready(0));
+    assert_eq!(hub.poll_changes(0, &waker), Poll::Pending);
+    hub.open("a", Options::default()).unwrap();
+    assert_eq!((called(), hub.poll_changes(0, &waker)), (1, Poll::Ready(1)));
+    hub.open("a", Options::default()).unwrap();
+    assert_eq!(hub.poll_changes(1, &waker), Poll::Pending);
+    assert!(hub.remove("a").is_some() && hub.remove("a").is_none());
+    assert_eq!((called(), hub.poll_changes(1, &waker)), (2, Poll::Ready(2)));
+    assert_eq!(hub.poll_changes(2, &waker), Poll::Pending);
+    hub.forget(&waker);
+    hub.open("a", Options::default()).unwrap();
+    assert_eq!(called(), 2);
 }
 
 #[test]
