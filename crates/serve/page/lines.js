@@ -18,7 +18,10 @@ class Lines {
   constructor() {
     this.clear();
     this.filter = { streams: new Set(["stdout", "stderr", "log"]), level: 0, only: false };
+    /** What is searched for, and how often that has changed. Results come later, and are kept in the lines. */
     this.pattern = null;
+    this.asked = 0;
+    this.ask = () => {};
   }
 
   clear() {
@@ -85,7 +88,11 @@ class Lines {
       // Right for ASCII; elsewhere the server's own offsets correct it with the next piece.
       offset += part.length + 1;
     });
-    for (const number of changed) this.reconsider(number);
+    for (const number of changed) {
+      this.reconsider(number);
+      // What is known about it stays until the answer comes.
+      if (this.pattern) this.ask(number);
+    }
     return changed;
   }
 
@@ -118,15 +125,24 @@ class Lines {
   }
 
   classify(number, line) {
+    if (this.pattern && line.kind === "line" && line.found?.asked !== this.asked) this.ask(number);
     const match = this.matches(line);
     if (match) this.hits.push(number);
     if (this.passes(line) && (match || !this.filter.only || !this.pattern)) this.shown.push(number);
   }
 
+  /** Takes what the search found in a line; whether that changes how it looks. */
+  found(number, ranges) {
+    const line = this.get(number);
+    if (!line) return false;
+    const before = this.matches(line);
+    line.found = { asked: this.asked, ranges };
+    this.reconsider(number);
+    return before || ranges !== null;
+  }
+
   matches(line) {
-    if (!this.pattern || line.kind !== "line") return false;
-    this.pattern.lastIndex = 0;
-    return this.pattern.test(line.text);
+    return this.pattern !== null && line.found?.asked === this.asked && line.found.ranges !== null;
   }
 
   passes(line) {
@@ -180,12 +196,8 @@ class Lines {
   /** The ranges of a line that match the search. */
   marks(line) {
     const marks = [];
-    if (!this.pattern || line.kind !== "line") return marks;
-    this.pattern.lastIndex = 0;
-    for (let found; marks.length < 200 && (found = this.pattern.exec(line.text)); ) {
-      if (found[0] === "") this.pattern.lastIndex++;
-      else marks.push([found.index, found.index + found[0].length]);
-    }
+    const ranges = this.matches(line) ? line.found.ranges : [];
+    for (let i = 0; i < ranges.length; i += 2) marks.push([ranges[i], ranges[i + 1]]);
     return marks;
   }
 }

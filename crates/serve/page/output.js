@@ -26,12 +26,20 @@ const hueOf = (name) => `var(--a${[2, 4, 5, 6, 3, 12, 13, 14][[...name].reduce((
 class Output {
   constructor() {
     this.lines = new Lines();
+    this.finder = new Search((number) => this.lines.get(number)?.text, {
+      found: (results) => this.searched(results),
+      slow: () => this.refuse("this expression takes too long; make it simpler", "too slow"),
+    });
+    this.lines.ask = (number) => this.finder.ask(number);
     this.monitors = [];
     this.source = ALL;
     this.selected = null;
     this.paused = false;
     this.waiting = [];
     this.rates = new Map();
+    this.asked = "";
+    this.refused = "";
+    this.hopLater = 0;
     this.list = new List($("list"), $("space"), () => this.lines.shown, (number) => this.row(number));
     this.list.moved = () => this.refreshNewest();
     this.bind();
@@ -44,6 +52,7 @@ class Output {
     this.feed?.stop();
     this.source = name;
     this.lines.clear();
+    this.finder.set(this.lines.pattern);
     this.waiting = [];
     this.selected = null;
     this.setPaused(false);
@@ -227,16 +236,42 @@ class Output {
     const text = $("find").value;
     const flags = $("find-case").getAttribute("aria-pressed") === "true" ? "g" : "gi";
     const regex = $("find-regex").getAttribute("aria-pressed") === "true";
+    const asked = `${flags}${regex}${text}`;
+    if (asked === this.asked) return;
+    this.asked = asked;
     $("find").classList.remove("bad");
     $("find").title = "";
-    this.lines.pattern = null;
     try {
-      if (text) this.lines.pattern = new RegExp(regex ? text : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), flags);
+      this.look(text ? new RegExp(regex ? text : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), flags) : null);
     } catch (error) {
-      $("find").classList.add("bad");
-      $("find").title = error.message;
+      this.refuse(error.message, "");
     }
+  }
+
+  look(pattern) {
+    this.refused = "";
+    this.hopLater = 0;
+    this.lines.pattern = pattern;
+    this.lines.asked++;
+    this.finder.set(pattern);
     this.refilter();
+  }
+
+  /** Says what is wrong with an expression, and searches for nothing. */
+  refuse(why, short) {
+    $("find").classList.add("bad");
+    $("find").title = why;
+    this.look(null);
+    this.refused = short;
+    this.refresh();
+  }
+
+  /** Takes results of the search. */
+  searched(results) {
+    for (const [number, ranges] of results) if (this.lines.found(number, ranges)) this.list.redo(number);
+    if (this.hopLater && this.lines.hits.length) this.hop(this.hopLater);
+    this.list.update();
+    this.refresh();
   }
 
   refilter() {
@@ -259,6 +294,8 @@ class Output {
 
   hop(by) {
     const { hits } = this.lines;
+    // Before there is a result, the first one will do.
+    this.hopLater = !hits.length && this.finder.busy ? by : 0;
     if (!hits.length) return;
     const from = this.selected ?? this.lines.shown[Math.floor(this.list.box.scrollTop / ROW)] ?? 0;
     let at = by > 0 ? lowerBound(hits, from + 1) : lowerBound(hits, from) - 1;
@@ -303,7 +340,8 @@ class Output {
     $("gaps").textContent = lines.gaps ? `${lines.gaps.toLocaleString()} ${lines.gaps === 1 ? "gap" : "gaps"}, ${bytes(lines.gapBytes)} skipped` : "";
     const at = lines.hits.length ? lowerBound(lines.hits, this.selected ?? -1) : 0;
     const here = lines.hits[at] === this.selected ? `${(at + 1).toLocaleString()} / ` : "";
-    $("hits").textContent = lines.pattern ? `${here}${lines.hits.length.toLocaleString()}${lines.cursor === null ? "" : "…"}` : "";
+    const going = lines.cursor !== null || this.finder.busy;
+    $("hits").textContent = lines.pattern ? `${here}${lines.hits.length.toLocaleString()}${going ? "…" : ""}` : this.refused;
     $("prev").disabled = $("next").disabled = !lines.hits.length;
     $("empty").hidden = shown > 0;
     $("empty").textContent = held ? "No line passes the filters." : this.monitors.length ? "Nothing was written yet." : "No process is watched yet.\nIt appears here as soon as the service opens a monitor.";

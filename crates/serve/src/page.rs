@@ -9,6 +9,7 @@ const STYLE: &str =
 const SCRIPT: &str = concat!(
     include_str!("../page/ansi.js"),
     include_str!("../page/lines.js"),
+    include_str!("../page/search.js"),
     include_str!("../page/list.js"),
     include_str!("../page/feed.js"),
     include_str!("../page/output.js"),
@@ -30,7 +31,7 @@ pub(crate) fn page() -> Response {
         .replace("{nonce}", &nonce);
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
-         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     Response::new(Status::OK, "text/html; charset=utf-8", body.into_bytes())
         .with("Content-Security-Policy", policy)

@@ -11,6 +11,7 @@ const COMMANDS = {
   web: `printf '\\033[31mred\\033[0m and \\033]0;title\\007plain\\n'; printf 'bad \\377\\376 bytes\\n'; echo '${HOSTILE}'; echo 'WARN disk is nearly full'; echo 'ERROR it broke' >&2; printf 'name? '; i=0; while :; do i=$((i+1)); echo "tick $i" >&2; sleep 0.05; done`,
   big: "seq -f 'line %.0f of a long run' 1 100000",
   bad: "echo leaving; exit 3",
+  trap: `printf '%s!\\n' ${"a".repeat(60)}; sleep 1000`,
 };
 
 let run;
@@ -47,9 +48,9 @@ const count = async () => Number((await page.textContent("#count")).split(" ")[0
 const toTop = () => page.evaluate(() => output.list.toBeginning());
 
 test("processes are listed with their state", async () => {
-  await until("three processes", async () => (await page.locator(".proc").count()) === 4);
+  await until("four processes", async () => (await page.locator(".proc").count()) === 5);
   await until("an exit", () => page.locator(".proc", { hasText: "exited with 3" }).count());
-  assert.equal(await page.locator(".proc .dot.running").count(), 1);
+  assert.equal(await page.locator(".proc .dot.running").count(), 2);
   assert.equal(await page.locator(".proc .dot.failed").count(), 1);
   assert.equal(await page.title(), "flightring");
   assert.deepEqual(errors, []);
@@ -118,6 +119,35 @@ test("search finds text and regular expressions, and can hide the rest", async (
   await until("only those", async () => (await count()) === 1000);
   await page.fill("#find", "(");
   await until("a broken expression", () => page.locator("#find.bad").count());
+  assert.deepEqual(errors, []);
+});
+
+test("an expression that takes for ever is given up, and the page goes on meanwhile", async () => {
+  await open("trap");
+  await until("the trap", async () => (await shown()).includes(`${"a".repeat(60)}!`));
+  await page.click("#find-regex");
+  await page.fill("#find", "(a+)+$");
+  // Each of these needs the page's own thread, which a search in it would have taken for good.
+  await until("searching", async () => (await page.textContent("#hits")).endsWith("…"));
+  assert.equal(await page.evaluate(() => 6 * 7), 42);
+  await until("given up", async () => (await page.textContent("#hits")) === "too slow");
+  assert.match(await page.getAttribute("#find", "title"), /takes too long/);
+  assert.equal(await page.locator("#find.bad").count(), 1);
+  await page.fill("#find", "a+!");
+  await until("another one works", async () => (await page.textContent("#hits")) === "1");
+  assert.equal(await page.locator("#find.bad").count(), 0);
+  assert.equal(await page.locator(".row.hit mark").textContent(), `${"a".repeat(60)}!`);
+  assert.deepEqual(errors, []);
+});
+
+test("a search goes on in what comes", async () => {
+  await open("web");
+  await page.fill("#find", "tick");
+  await until("some", async () => /^\d+$/.test(await page.textContent("#hits")));
+  const hits = Number(await page.textContent("#hits"));
+  await until("more", async () => Number.parseInt(await page.textContent("#hits"), 10) > hits + 5);
+  await page.press("#find", "Enter");
+  await until("one of them", () => page.locator(".row.now.hit mark").count());
   assert.deepEqual(errors, []);
 });
 
