@@ -222,6 +222,52 @@ fn lines_come_whole_with_their_stream_and_time() {
     assert_eq!(later.text(), "");
 }
 
+/// However lines of several streams are cut into one another, a client that was cut off after any of them gets the
+/// others once.
+#[test]
+fn lines_resume_after_each_one_without_a_gap_and_without_a_double() {
+    let hub = Arc::new(Hub::new());
+    let web = open(&hub, "web");
+    for (stream, data) in [
+        (Stream::Stdout, "one\ntw"),
+        (Stream::Stderr, "err one\nerr t"),
+        (Stream::Stdout, "o\nthree\nfo"),
+        (Stream::Stderr, "wo\n"),
+        (Stream::Log, "own\n"),
+        (Stream::Stdout, "ur\n"),
+    ] {
+        web.write(stream, data.as_bytes()).unwrap();
+    }
+    let (_server, address) = start(&hub);
+    let lines = |target: &str, fields: &str| -> Vec<(String, String)> {
+        let (mut client, head) = follow(address, target, fields);
+        assert_eq!(head.status, 200, "{target}");
+        let text = client.chunks_until("\"four\"");
+        let lines = text.lines().filter(|line| !line.is_empty()).map(json);
+        let of = |line: &Json, key: &str| line[key].as_str().unwrap().to_owned();
+        lines.map(|line| (of(&line, "text"), of(&line, "next"))).collect()
+    };
+    let all = lines("/logs/stream/web?format=ndjson", "");
+    let texts: Vec<_> = all.iter().map(|line| line.0.as_str()).collect();
+    assert_eq!(texts, ["one", "err one", "two", "three", "err two", "own", "four"]);
+    assert!(all.iter().any(|line| line.1.contains('.')), "streams at places of their own");
+    for (i, (_, next)) in all[..all.len() - 1].iter().enumerate() {
+        let since = format!("/logs/stream/web?format=ndjson&since={next}");
+        assert_eq!(lines(&since, ""), &all[i + 1..], "after {next}");
+        let id = format!("Last-Event-ID: {next}\r\n");
+        assert_eq!(lines("/logs/stream/web?format=ndjson", &id), &all[i + 1..]);
+        let each = format!("/logs/stream?format=ndjson&since=web%3D{next}");
+        assert_eq!(lines(&each, ""), &all[i + 1..], "of all, after {next}");
+    }
+    // The other formats have no place between the streams.
+    let between = all.iter().find(|line| line.1.contains('.')).unwrap();
+    let refused = Client::connect(address).get(&format!("/logs?monitor=web&since={}", between.1));
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("ndjson"), "{}", refused.text());
+    let beyond = format!("/logs?monitor=web&format=ndjson&since=0.{}.0", web.total() + 1);
+    assert_eq!(Client::connect(address).get(&beyond).status, 416);
+}
+
 #[test]
 fn all_monitors_are_one_stream_in_whole_lines_and_new_ones_join() {
     let hub = Arc::new(Hub::new());

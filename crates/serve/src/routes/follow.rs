@@ -3,21 +3,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
 
 use flightring_monitor::{
     AnsiStripper, Chunk, Follower, FutureOffset, Hub, Line, Lines, Monitor, Next, NextLine, Start,
     Stream, Time, strip_ansi,
 };
 
-use super::cursors::Cursors;
+use super::cursors::{Cursors, Place};
 use super::format::{Carry, Format, Piece};
 use crate::http::{self, Fill};
 
 /// Read from a monitor at a time.
 const PIECE: usize = 16 * 1024;
-/// How soon a new monitor shows up in a stream of all of them.
-const DISCOVER: Duration = Duration::from_millis(500);
+/// A number of changes that no hub has had.
+const UNSEEN: u64 = u64::MAX;
 
 /// What of the monitors is wanted, and how.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +36,9 @@ pub(super) struct Follow {
     sources: Vec<Source>,
     wanted: Wanted,
     waker: Waker,
-    /// Where new monitors come from, and when they were looked for last.
+    /// Where new monitors come from, and the state that it was looked at in last.
     hub: Option<Arc<Hub>>,
-    discovered: Option<Instant>,
+    discovered: u64,
     buffer: Box<[u8]>,
     /// Whether it ends at what was there when it began.
     finite: bool,
@@ -67,9 +66,24 @@ enum Reader {
 }
 
 enum Held {
-    Chunk { offset: u64, stream: Stream, data: Vec<u8> },
-    Line { offset: u64, stream: Stream, text: Vec<u8>, partial: bool, continued: bool },
-    Gap { offset: u64, skipped: u64 },
+    Chunk {
+        offset: u64,
+        stream: Stream,
+        data: Vec<u8>,
+    },
+    /// A line, and the place of its reader after it.
+    Line {
+        offset: u64,
+        stream: Stream,
+        text: Vec<u8>,
+        partial: bool,
+        continued: bool,
+        next: [u64; 3],
+    },
+    Gap {
+        offset: u64,
+        skipped: u64,
+    },
 }
 
 impl Source {
@@ -78,12 +92,20 @@ impl Source {
         start: Start,
         wanted: Wanted,
     ) -> Result<Self, FutureOffset> {
-        let reader = if wanted.by_lines {
+        Ok(Self::of(if wanted.by_lines {
             Reader::Lines(Box::new(Lines::new(monitor, start, 0)?))
         } else {
             Reader::Chunks(monitor.follow(start)?)
-        };
-        Ok(Self {
+        }))
+    }
+
+    /// The lines from a place on that an earlier answer gave.
+    pub(super) fn at(monitor: &Arc<Monitor>, place: Place) -> Result<Self, FutureOffset> {
+        Ok(Self::of(Reader::Lines(Box::new(Lines::resume(monitor, place, 0)?))))
+    }
+
+    fn of(reader: Reader) -> Self {
+        Self {
             reader,
             until: u64::MAX,
             held: None,
@@ -92,7 +114,7 @@ impl Source {
             strippers: Default::default(),
             flushed: false,
             done: false,
-        })
+        }
     }
 
     fn follower(&self) -> &Follower {
@@ -150,7 +172,9 @@ impl Source {
                     }) if wanted(stream) => {
                         self.time = time;
                         let text = text.to_vec();
-                        self.held = Some(Held::Line { offset, stream, text, partial, continued });
+                        let next = lines.place();
+                        self.held =
+                            Some(Held::Line { offset, stream, text, partial, continued, next });
                     }
                     NextLine::Line(_) => {}
                     NextLine::Gap { offset, skipped } => {
@@ -193,7 +217,7 @@ impl Follow {
             wanted,
             waker,
             hub: None,
-            discovered: None,
+            discovered: UNSEEN,
             buffer: vec![0; PIECE].into(),
             finite: false,
             ended: false,
@@ -218,10 +242,8 @@ impl Follow {
     /// Adds monitors that were opened since, and lets go of those that have ended and left the hub.
     fn discover(&mut self) {
         let Some(hub) = &self.hub else { return };
-        if self.discovered.is_some_and(|last| last.elapsed() < DISCOVER) {
-            return;
-        }
-        self.discovered = Some(Instant::now());
+        let Poll::Ready(changes) = hub.poll_changes(self.discovered, &self.waker) else { return };
+        self.discovered = changes;
         let all = hub.list();
         let listed: HashSet<_> = all.iter().map(Arc::as_ptr).collect();
         self.sources.retain(|source| {
@@ -262,7 +284,7 @@ impl Follow {
             Held::Gap { offset, skipped } => {
                 format.gap(out, name, (offset, skipped), |next| cursor(&self.sources, next));
             }
-            Held::Line { offset, stream, mut text, partial, continued } => {
+            Held::Line { offset, stream, mut text, partial, continued, next } => {
                 if strip {
                     text = strip_ansi(&text);
                 }
@@ -275,7 +297,7 @@ impl Follow {
                     partial,
                     continued,
                 };
-                format.line(out, name, &line);
+                format.line(out, name, &line, next);
             }
             Held::Chunk { offset, stream, mut data } => {
                 let end = offset + data.len() as u64;
@@ -306,7 +328,12 @@ impl http::Stream for Follow {
         self.discover();
         while out.len() - before < room {
             for source in &mut self.sources {
+                let was_done = source.done;
                 source.take(self.wanted.stream, &mut self.buffer);
+                if source.done && !was_done {
+                    // It may have left the hub before.
+                    self.discovered = UNSEEN;
+                }
             }
             let held = self.sources.iter().enumerate().filter(|(_, source)| source.held.is_some());
             let Some((first, _)) = held.min_by_key(|(_, source)| source.time) else { break };
@@ -317,6 +344,11 @@ impl http::Stream for Follow {
         }
         if self.ended {
             return Fill::End;
+        }
+        if let Some(hub) = &self.hub
+            && hub.poll_changes(self.discovered, &self.waker).is_ready()
+        {
+            return Fill::More;
         }
         if self.hub.is_none() && self.sources.iter().all(|source| source.done) {
             self.ended = true;
@@ -336,10 +368,6 @@ impl http::Stream for Follow {
         out.extend_from_slice(self.wanted.format.keep_alive());
     }
 
-    fn revisit(&self) -> Option<Duration> {
-        self.hub.is_some().then_some(DISCOVER)
-    }
-
     fn is_finite(&self) -> bool {
         self.finite
     }
@@ -349,6 +377,9 @@ impl Drop for Follow {
     fn drop(&mut self) {
         for source in &self.sources {
             source.follower().forget(&self.waker);
+        }
+        if let Some(hub) = &self.hub {
+            hub.forget(&self.waker);
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use flightring_monitor::{Line, Stream, Time};
 use serde_json::{Value as Json, json};
 
+use super::cursors;
+
 /// The form of an answer that follows a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -88,8 +90,8 @@ impl Format {
         self.message(out, "", &cursor(next), &body);
     }
 
-    /// Writes a whole line.
-    pub(super) fn line(self, out: &mut Vec<u8>, source: &str, line: &Line<'_>) {
+    /// Writes a whole line; `next` is the place after it.
+    pub(super) fn line(self, out: &mut Vec<u8>, source: &str, line: &Line<'_>, next: [u64; 3]) {
         let Line { offset, stream, time, text, partial, continued, .. } = *line;
         if self == Self::Text {
             out.extend_from_slice(text);
@@ -97,8 +99,8 @@ impl Format {
             return;
         }
         let body = json!({
-            "source": source, "stream": stream.name(), "offset": offset, "time": time.micros() / 1000,
-            "text": String::from_utf8_lossy(text), "partial": partial, "continued": continued,
+            "source": source, "stream": stream.name(), "offset": offset, "next": cursors::place(next),
+            "time": time.micros() / 1000, "text": String::from_utf8_lossy(text), "partial": partial, "continued": continued,
         });
         self.message(out, "", "", &body);
     }
@@ -116,7 +118,10 @@ impl Format {
             return;
         }
         let next = offset + skipped;
-        let body = json!({ "source": source, "gap": skipped, "offset": offset, "next": next });
+        let mut body = json!({ "source": source, "gap": skipped, "offset": offset, "next": next });
+        if self == Self::Lines {
+            body["next"] = cursors::place([next; 3]).into();
+        }
         self.message(out, "gap", &cursor(next), &body);
     }
 

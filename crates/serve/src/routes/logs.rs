@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use flightring_monitor::{FutureOffset, Hub, Monitor, Start, Stream, Time};
 
-use super::cursors::Cursors;
+use super::cursors::{Cursors, Place};
 use super::follow::{Follow, Source, Wanted, is_root};
 use super::format::Format;
 use crate::http::{Head, Response, Status};
@@ -71,8 +71,19 @@ fn answer(
     let begin = Begin::from(head)?;
     let mut sources = Vec::with_capacity(monitors.len());
     for monitor in monitors {
-        let start = begin.of(monitor, monitors.len())?;
-        sources.push(Source::new(monitor, start, wanted).map_err(|error| future(monitor, error))?);
+        let source = match begin.of(monitor, monitors.len())? {
+            Point::Start(start) => Source::new(monitor, start, wanted),
+            Point::Place(place) if wanted.by_lines => Source::at(monitor, place),
+            Point::Place([offset, err, log]) if offset == err && err == log => {
+                Source::new(monitor, Start::Offset(offset), wanted)
+            }
+            Point::Place(_) => {
+                return Err(bad_request(
+                    "this place lies between lines of several streams; it is for format=ndjson",
+                ));
+            }
+        };
+        sources.push(source.map_err(|error| future(monitor, error))?);
     }
     // With one monitor the answer is a range of its bytes, and says which.
     let range = match sources.as_slice() {
@@ -131,6 +142,12 @@ enum Begin {
     Cursors(Cursors),
 }
 
+/// Where the answer about one monitor begins.
+enum Point {
+    Start(Start),
+    Place(Place),
+}
+
 impl Begin {
     fn from(head: &Head) -> Result<Self, Response> {
         let query = head.query();
@@ -138,7 +155,7 @@ impl Begin {
         // again; the id of the last event it saw is newer.
         if let Some(text) = head.header("last-event-id").or_else(|| query.get("since")) {
             return Cursors::parse(text).map(Self::Cursors).ok_or_else(|| {
-                bad_request("since is an offset in bytes, or name=offset pairs when there are several monitors")
+                bad_request("since is an offset in bytes or the next of an earlier answer, or name=offset pairs when there are several monitors")
             });
         }
         let start = if query.has("no-history") {
@@ -157,16 +174,17 @@ impl Begin {
         Ok(Self::At(start))
     }
 
-    fn of(&self, monitor: &Monitor, monitors: usize) -> Result<Start, Response> {
+    fn of(&self, monitor: &Monitor, monitors: usize) -> Result<Point, Response> {
         match self {
-            Self::At(start) => Ok(*start),
-            Self::Cursors(Cursors::One(offset)) if monitors == 1 => Ok(Start::Offset(*offset)),
+            Self::At(start) => Ok(Point::Start(*start)),
+            Self::Cursors(Cursors::One(place)) if monitors == 1 => Ok(Point::Place(*place)),
             Self::Cursors(Cursors::One(_)) => Err(bad_request(
                 "one offset cannot be a place in several monitors; ask for one of them, or give name=offset pairs",
             )),
             // A monitor that the client has not heard of is new to it.
             Self::Cursors(Cursors::Each(each)) => {
-                Ok(each.get(monitor.name()).map_or(Start::Oldest, |offset| Start::Offset(*offset)))
+                let place = each.get(monitor.name());
+                Ok(place.map_or(Point::Start(Start::Oldest), |place| Point::Place(*place)))
             }
         }
     }
