@@ -23,8 +23,12 @@ TEST(logger_hpp_wraps_the_noun) {
         CHECK_EQ(log.shard_stats(0).writes, 3);
         CHECK(log.stats_json().find("\"accepted\":3") != std::string::npos);
 
+        std::uint64_t told = 0;
+        flightring::watch watch = log.watch(std::chrono::hours(1), [&](const flr_logger_stats &stats) { told = stats.written; });
+        log.watch(std::chrono::milliseconds(1), [](const flr_logger_stats &) {}).cancel();
         flightring::logger moved = std::move(log);
         CHECK_OK(moved.close());
+        CHECK_EQ(told, 3);
         CHECK_EQ(moved.write("late"), FLR_CLOSED);
     }
     {

@@ -10,8 +10,10 @@
 #include <flightring/follow.h>
 #include <flightring/hub.h>
 #include <flightring/logger.h>
+#include <flightring/logger_options.h>
 #include <flightring/logger_set.h>
 #include <flightring/logger_stats.h>
+#include <flightring/logger_watch.h>
 #include <flightring/monitor.h>
 #include <flightring/normaliser.h>
 #include <flightring/reader.h>

@@ -6,13 +6,29 @@
 #include <flightring/logger.h>
 #include <flightring/logger_set.h>
 #include <flightring/logger_stats.h>
+#include <flightring/logger_watch.h>
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace flightring {
+
+/** A callback that is told a logger's numbers; ended by its destructor. */
+class watch {
+  public:
+    explicit watch(flr_watch *handle) noexcept : handle_(handle) {}
+
+    flr_watch *get() const noexcept { return handle_.get(); }
+    /** Ends it; also allowed inside the callback. */
+    void cancel() noexcept { handle_.reset(); }
+
+  private:
+    detail::owner<flr_watch, flr_watch_destroy> handle_;
+};
 
 /** An asynchronous logger to one file. Safe for concurrent use. FLR_LOG takes `get()`. */
 class logger {
@@ -67,6 +83,25 @@ class logger {
         }
         text.resize(needed);
         return text;
+    }
+
+    /**
+     * Has the logger's thread call `callback` with the numbers about every `period`, and a last time when the logger is
+     * closed. It should be short, and must not throw.
+     */
+    flightring::watch watch(std::chrono::milliseconds period,
+                            std::function<void(const flr_logger_stats &)> callback) const {
+        using function = std::function<void(const flr_logger_stats &)>;
+        auto *owned = new function(std::move(callback));
+        flr_watch *handle = nullptr;
+        const flr_status status = check(flr_logger_watch(
+            get(), static_cast<std::uint32_t>(period.count()),
+            [](void *user_data, const flr_logger_stats *stats) { (*static_cast<function *>(user_data))(*stats); }, owned,
+            [](void *user_data) { delete static_cast<function *>(user_data); }, &handle));
+        if (status != FLR_OK) {
+            throw error(status);
+        }
+        return flightring::watch(handle);
     }
 
     /** Writes all that was accepted. The destructor closes, too, but cannot say what could not be written. */

@@ -12,6 +12,43 @@
 #include <flightring/logger.h>
 
 /**
+ * Why a file is written through the page cache although direct I/O was asked for.
+ */
+enum flr_direct_fallback
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is not, or it was not asked for.
+     */
+    FLR_DIRECT_FALLBACK_NONE = 0,
+    /**
+     * The file system has no direct I/O.
+     */
+    FLR_DIRECT_FALLBACK_UNSUPPORTED = 1,
+    /**
+     * The file system asks for too large an alignment.
+     */
+    FLR_DIRECT_FALLBACK_ALIGNMENT_TOO_LARGE = 2,
+    /**
+     * The existing file ends at an offset that is not a multiple of the alignment.
+     */
+    FLR_DIRECT_FALLBACK_MISALIGNED_END = 3,
+    /**
+     * A write was refused with EINVAL.
+     */
+    FLR_DIRECT_FALLBACK_WRITE_REFUSED = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum flr_direct_fallback flr_direct_fallback;
+#else
+typedef int32_t flr_direct_fallback;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * A logger's numbers. Start it from FLR_LOGGER_STATS_INIT. While threads are logging the numbers are of slightly different
  * moments; after closing they are exact: `offered = accepted + dropped` and `accepted = written + in_memory`.
  */
@@ -160,6 +197,30 @@ typedef struct {
      * Records that opening brought back from killed processes. They are not counted in `accepted` or `written`.
      */
     uint64_t recovered;
+    /**
+     * Dropped because they were offered in a forked child.
+     */
+    uint64_t dropped_forked;
+    /**
+     * The longest record that is taken, in bytes.
+     */
+    uint64_t largest_record;
+    /**
+     * Bytes of the shards that are in physical memory, as of at most a second ago; 0 after closing.
+     */
+    uint64_t memory_resident;
+    /**
+     * Of those: in huge pages. Only looked at if huge pages were asked for.
+     */
+    uint64_t memory_huge;
+    /**
+     * Why the memory does not outlive the process although that was asked for: an errno; 0 = it does, or was not asked for.
+     */
+    int32_t staging_errno;
+    /**
+     * Why direct I/O is not in use although it was not switched off: a flr_direct_fallback.
+     */
+    int32_t direct_fallback;
 } flr_logger_stats;
 
 /**
@@ -233,7 +294,7 @@ flr_status flr_logger_stats_json(const flr_logger *logger,
 
 /** A flr_logger_stats with every member zero, which means its default. */
 #define FLR_LOGGER_STATS_INIT \
-    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A flr_logger_shard_stats with every member zero, which means its default. */
 #define FLR_LOGGER_SHARD_STATS_INIT \

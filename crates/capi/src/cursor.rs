@@ -15,7 +15,7 @@ use crate::buffer::{input, output};
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
-use crate::logger::unknown;
+use crate::logger_options::unknown;
 use crate::recorder::{bytes, flr_attribute, flr_recorder, flr_text, snapshot_failed, text_out};
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, invalid};

@@ -13,9 +13,8 @@ use crate::buffer::{self, fitted, output, required};
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
-use crate::logger::{
-    close_failed, flr_logger, flr_logger_options, open_failed, options_of, sealed_of,
-};
+use crate::logger::{close_failed, flr_logger, open_failed};
+use crate::logger_options::{flr_logger_options, options_of, sealed_of};
 use crate::logger_stats::{flr_logger_stats, stats_of};
 use crate::monitor::UserData;
 use crate::sized::{self, SizedStruct};

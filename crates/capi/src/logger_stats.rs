@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
+use flightring_blockfile::DirectFallback;
 use flightring_logger::Stats;
 
 use crate::buffer::{fitted, output, set};
@@ -90,6 +91,33 @@ pub struct flr_logger_stats {
     pub staged: u32,
     /// Records that opening brought back from killed processes. They are not counted in `accepted` or `written`.
     pub recovered: u64,
+    /// Dropped because they were offered in a forked child.
+    pub dropped_forked: u64,
+    /// The longest record that is taken, in bytes.
+    pub largest_record: u64,
+    /// Bytes of the shards that are in physical memory, as of at most a second ago; 0 after closing.
+    pub memory_resident: u64,
+    /// Of those: in huge pages. Only looked at if huge pages were asked for.
+    pub memory_huge: u64,
+    /// Why the memory does not outlive the process although that was asked for: an errno; 0 = it does, or was not asked for.
+    pub staging_errno: i32,
+    /// Why direct I/O is not in use although it was not switched off: a flr_direct_fallback.
+    pub direct_fallback: i32,
+}
+
+/// Why a file is written through the page cache although direct I/O was asked for.
+#[repr(i32)]
+pub enum flr_direct_fallback {
+    /// It is not, or it was not asked for.
+    None = 0,
+    /// The file system has no direct I/O.
+    Unsupported = 1,
+    /// The file system asks for too large an alignment.
+    AlignmentTooLarge = 2,
+    /// The existing file ends at an offset that is not a multiple of the alignment.
+    MisalignedEnd = 3,
+    /// A write was refused with EINVAL.
+    WriteRefused = 4,
 }
 
 // SAFETY: repr(C), the size first, integers only.
@@ -132,14 +160,7 @@ pub unsafe extern "C" fn flr_logger_get_stats(
         // SAFETY: a live logger and a struct that begins with its size, as documented.
         unsafe {
             sized::check(stats)?;
-            let logger = handle::get(logger)?;
-            let report = logger.open_report();
-            let found = flr_logger_stats {
-                staged: report.staged.into(),
-                recovered: report.recovered.iter().map(|one| one.records).sum(),
-                ..stats_of(&logger.stats())
-            };
-            sized::write(stats, &found)
+            sized::write(stats, &stats_of(&handle::get(logger)?.stats()))
         }
     })
 }
@@ -184,8 +205,23 @@ pub(crate) fn stats_of(stats: &Stats) -> flr_logger_stats {
         last_error_ns: stats.last_error.map_or(0, |error| error.time_ns),
         last_errno: stats.last_error.map_or(0, |error| error.errno),
         direct_io: stats.direct.into(),
-        staged: 0,
-        recovered: 0,
+        staged: stats.staged.into(),
+        recovered: stats.recovered,
+        dropped_forked: stats.dropped_forked,
+        largest_record: stats.largest_record,
+        memory_resident: stats.memory_resident,
+        memory_huge: stats.memory_huge,
+        staging_errno: stats.staging_errno,
+        direct_fallback: stats.fallback.map_or(flr_direct_fallback::None, fallback_of) as i32,
+    }
+}
+
+fn fallback_of(why: DirectFallback) -> flr_direct_fallback {
+    match why {
+        DirectFallback::AlignmentTooLarge => flr_direct_fallback::AlignmentTooLarge,
+        DirectFallback::MisalignedEnd => flr_direct_fallback::MisalignedEnd,
+        DirectFallback::WriteRefused => flr_direct_fallback::WriteRefused,
+        _ => flr_direct_fallback::Unsupported,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::buffer::required;
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
-use crate::logger::{level_of, unknown};
+use crate::logger_options::{level_of, unknown};
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, fail_io, invalid};
 

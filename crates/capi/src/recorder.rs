@@ -20,7 +20,7 @@ use crate::buffer::{fitted, input, output, required, set};
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
-use crate::logger::unknown;
+use crate::logger_options::unknown;
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, invalid};
 

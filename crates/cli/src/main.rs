@@ -15,6 +15,7 @@ mod clock;
 mod failure;
 mod grep;
 mod input;
+mod live;
 mod normalise;
 mod output;
 mod query;

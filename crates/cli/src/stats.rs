@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use flightring_blockfile::{Item, Kind, Level, ReadStats, Record};
@@ -9,9 +9,10 @@ use crate::choose::Choice;
 use crate::clock::Clock;
 use crate::failure::{Failure, Outcome};
 use crate::input::{Input, Progress, name};
+use crate::live::{self, Live};
 use crate::output::{Output, Printer};
 
-/// Say what logs hold: kinds, levels, threads, times, sizes, reported drops
+/// Say what logs hold: kinds, levels, threads, times, sizes, reported drops; and the numbers of live loggers
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -26,6 +27,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 10)]
     threads: usize,
 
+    /// Only the numbers of the processes that write the files now, without reading the files
+    #[arg(long)]
+    live: bool,
+
+    /// Where processes publish the numbers of their loggers
+    #[arg(long, value_name = "FOLDER", default_value = "/dev/shm")]
+    stats_folder: PathBuf,
+
     #[command(flatten)]
     choice: Choice,
 }
@@ -35,24 +44,54 @@ Examples:
   flightring stats app.log
   flightring stats --since 1h --level error app.log
   flightring stats --json app.log | jq .levels
+  flightring stats 4711                       what process 4711 says about its logs, as of a second ago
+  flightring stats --live app.log             the same of the process that writes this log
 
-Records and their bytes are those that are chosen; blocks and damage are those of the whole file.
-Exit codes: 0 fine; 1 damage was found; 2 a file cannot be read.";
+An argument that is a number and no file is a process. If a process writes a log at this moment, its numbers follow those of the file. Records and their bytes are those that are chosen; blocks and damage are those of the whole file.
+Exit codes: 0 fine; 1 damage was found; 2 a file cannot be read, or there is no such live logger.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let mut printer = Output::plain();
     let mut damaged = false;
+    let live = live::all(&args.stats_folder)?;
     for path in &args.input.files {
+        if let Some(pid) = live::pid_of(path) {
+            let mut its: Vec<_> = live.iter().filter(|one| one.pid == pid).collect();
+            its.sort_by_key(|one| one.facts["path"].to_string());
+            if its.is_empty() {
+                return Err(nothing_live(&format!("process {pid}"), &args));
+            }
+            its.iter().try_for_each(|one| print_live(one, &args, &mut printer))?;
+            continue;
+        }
+        let writer = live.iter().find(|one| one.is_of(path));
+        if args.live {
+            let Some(writer) = writer else { return Err(nothing_live(&name(path), &args)) };
+            print_live(writer, &args, &mut printer)?;
+            continue;
+        }
         let counts = count(&args, path)?;
         damaged |= counts.file.damages > 0;
         if args.json {
-            printer.line(counts.as_json(&name(path), args.threads))?;
+            let mut object = counts.as_json(&name(path), args.threads);
+            object["live"] = writer.map_or(serde_json::Value::Null, |one| one.facts.clone());
+            printer.line(object)?;
         } else {
             counts.print(&mut printer, &name(path), args.threads)?;
+            writer.map_or(Ok(()), |writer| print_live(writer, &args, &mut printer))?;
         }
     }
     printer.flush()?;
     Ok(Outcome::finding(damaged))
+}
+
+fn print_live(one: &Live, args: &Args, printer: &mut Printer) -> Result<(), Failure> {
+    if args.json { Ok(printer.line(&one.facts)?) } else { one.print(printer) }
+}
+
+fn nothing_live(whose: &str, args: &Args) -> Failure {
+    let folder = args.stats_folder.display();
+    Failure::Message(format!("no live logger of {whose} publishes its numbers in {folder}"))
 }
 
 const KINDS: [Kind; 3] = [Kind::Raw, Kind::Timed, Kind::Event];
@@ -223,11 +262,16 @@ impl Counts {
     }
 }
 
-fn row(printer: &mut Printer, name: &str, value: u64, note: &str) -> Result<(), Failure> {
+pub(crate) fn row(
+    printer: &mut Printer,
+    name: &str,
+    value: u64,
+    note: &str,
+) -> Result<(), Failure> {
     Ok(printer.line(format_args!("  {name:<10}{value:>16} {note}").to_string().trim_end())?)
 }
 
-fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     let mut out = Vec::new();
     // Writing to memory does not fail.
     let _ = Clock::new(false).write(&mut out, ns);

@@ -382,3 +382,74 @@ fn help_shows_examples() {
     assert!(stdout(0, &["--help"]).contains("Exit codes:"));
     assert!(stdout(0, &["--version"]).starts_with("flightring 0."));
 }
+
+/// Not a test of its own: what the next one starts in another process.
+#[test]
+fn live_child() {
+    let Some(folder) = std::env::var_os("FLR_TEST_FOLDER") else { return };
+    let folder = Path::new(&folder);
+    let open = |name: &str| {
+        let mut options = flightring_logger::Options::new(folder.join(name));
+        options.stats_folder = Some(folder.into());
+        flightring_logger::Logger::open(&options).unwrap()
+    };
+    let (a, b) = (open("a.log"), open("b.log"));
+    a.write(b"one").unwrap();
+    b.write(b"two").unwrap();
+    b.write(b"three").unwrap();
+    a.flush(std::time::Duration::from_secs(60)).unwrap();
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+#[test]
+fn stats_of_a_live_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "live_child", "--nocapture", "--test-threads=1"])
+        .env("FLR_TEST_FOLDER", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The test harness begins the line.
+    while !lines.next().unwrap().unwrap().ends_with("ready") {}
+    let (pid, place) = (child.id().to_string(), folder.path().to_str().unwrap());
+    let log = folder.path().join("a.log").to_str().unwrap().to_owned();
+    // The numbers are published a second later.
+    let json = loop {
+        let json = stdout(0, &["stats", "--stats-folder", place, "--json", &pid]);
+        if json.contains("\"accepted\":1,") && json.contains("\"accepted\":2,") {
+            break json;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let objects: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["path"], log);
+    assert_eq!(objects[0]["stats"]["written"], 1);
+    assert_eq!(objects[0]["shards"].as_array().unwrap().len(), 9);
+    let table = stdout(0, &["stats", "--stats-folder", place, &pid]);
+    assert!(table.contains("a.log (process ") && table.contains("b.log (process "), "{table}");
+    let table = stdout(0, &["stats", "--stats-folder", place, "--live", &log]);
+    let words: Vec<_> = table.split_whitespace().collect();
+    assert!(words.join(" ").contains("accepted 1 written 1 in memory 0 "), "{table}");
+    let table = stdout(0, &["stats", "--stats-folder", place, &log]);
+    assert!(table.contains("raw ") && table.contains(&format!("(process {pid}, ")), "{table}");
+    let json = stdout(0, &["stats", "--stats-folder", place, "--json", &log]);
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (object["records"].as_u64(), object["live"]["pid"].as_u64()),
+        (Some(1), Some(child.id().into()))
+    );
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    let output = run(&["stats", "--stats-folder", place, "--live", &log]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no live logger"));
+    assert_eq!(run(&["stats", "--stats-folder", place, &pid]).status.code(), Some(2));
+    let json = stdout(0, &["stats", "--stats-folder", place, "--json", &log]);
+    assert!(json.contains("\"live\":null"));
+}

@@ -65,6 +65,11 @@ impl Counters {
 
     pub(crate) fn failed(&self, error: &io::Error) {
         self.flush_errors.fetch_add(1, Ordering::Relaxed);
+        self.met(error);
+    }
+
+    /// Takes note of an error that stopped no write.
+    pub(crate) fn met(&self, error: &io::Error) {
         let time_ns = clock::now(TimeSource::Realtime);
         *self.last_error.lock() = Some(LastError { errno: errno(error), time_ns });
     }

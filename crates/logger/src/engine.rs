@@ -1,18 +1,19 @@
 //! The flusher of one logger, or of a set of them.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle, ThreadId};
 
 use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::bell::Bell;
 use crate::flusher::{self, Shared};
-use crate::{OpenError, worker};
+use crate::{OpenError, local, worker};
 
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     flusher: Mutex<Option<JoinHandle<()>>>,
+    flusher_id: ThreadId,
     /// Bytes of both output buffers.
     pub(crate) output_bytes: usize,
 }
@@ -30,7 +31,13 @@ impl Engine {
             move || flusher::run(&shared, buffers)
         };
         let flusher = worker::spawn("flr-flush", body).map_err(OpenError::Thread)?;
-        Ok(Self { shared, flusher: Mutex::new(Some(flusher)), output_bytes })
+        let flusher_id = flusher.thread().id();
+        Ok(Self { shared, flusher: Mutex::new(Some(flusher)), flusher_id, output_bytes })
+    }
+
+    /// Whether the calling thread is the flusher, in a callback of a watch.
+    pub(crate) fn is_here(&self) -> bool {
+        local::is_worker() && thread::current().id() == self.flusher_id
     }
 
     /// Ends the flusher once all its loggers are closed, and waits for that.

@@ -195,6 +195,8 @@ pub enum CloseError {
     },
     /// The logger belongs to the parent of this forked process; nothing was done.
     Forked,
+    /// The call was made inside a [`crate::Watch`]'s callback, by the thread that would have to do it; nothing was done.
+    InWatch,
 }
 
 impl fmt::Display for CloseError {
@@ -211,6 +213,7 @@ impl fmt::Display for CloseError {
                 io::Error::from_raw_os_error(*errno)
             ),
             Self::Forked => f.write_str("the logger belongs to the parent process"),
+            Self::InWatch => f.write_str("a watch's callback cannot close its logger"),
         }
     }
 }

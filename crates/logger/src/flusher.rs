@@ -329,6 +329,7 @@ impl Log {
         if self.files.is_due(self.appender.as_ref()) {
             let _ = self.begin_file();
         }
+        self.core.watchers.tell(&self.core);
     }
 
     /// Writes what is left, and lets the file go.
@@ -379,13 +380,15 @@ impl Log {
             // It holds nothing that the log does not, and whoever finds it will see that.
             self.core.counters.failed(&error);
         }
+        self.core.watchers.end(&self.core);
         self.core.finished(result);
     }
 
     /// When to look again, if nobody rings.
     fn wake_at(&self) -> Instant {
         let next = self.retry_at.map_or(self.next_interval, |at| at.min(self.next_interval));
-        self.files.next_look().map_or(next, |at| at.min(next))
+        let looks = [self.files.next_look(), self.core.watchers.next()];
+        looks.into_iter().flatten().fold(next, Instant::min)
     }
 
     /// Whether to look at once.
@@ -393,6 +396,7 @@ impl Log {
         self.core.is_shut()
             || self.core.has_waiting()
             || self.core.rotation_asked().is_some()
+            || self.core.watchers.has_new()
             || (self.retry_at.is_none() && self.core.wants_flush())
     }
 }

@@ -84,6 +84,8 @@ mod model;
 mod options;
 mod pipe;
 mod pool;
+mod proc;
+mod publish;
 mod recover;
 mod region;
 mod rotate;
@@ -93,6 +95,7 @@ mod staging;
 mod state;
 mod stats;
 mod sync;
+mod watch;
 mod worker;
 
 pub use error::{CloseError, Dropped, FlushError, OpenError, RotateError};
@@ -101,8 +104,10 @@ pub use logger::{Logger, OpenReport};
 pub use options::{
     MAX_BUFFER, MAX_SHARDS, MIN_SHARD, Options, Overflow, StagingPolicy, Sync, TimeSource,
 };
+pub use publish::{Published, published};
 pub use recover::{Recovered, recover};
 pub use rotate::{Rotation, Schedule, Sealed};
 pub use set::{LoggerSet, SetOptions};
 pub use state::Reservation;
 pub use stats::{LastError, ShardStats, Stats};
+pub use watch::{Watch, WatchError};

@@ -8,11 +8,13 @@ use flightring_blockfile::{AppendOptions, Appender, BlockMeta, Level};
 use crate::engine::Engine;
 use crate::flusher::{Log, appender_sync};
 use crate::options::{Geometry, LARGEST_ALIGN, StagingPolicy};
+use crate::publish::Publisher;
 use crate::recover::{self, Recovered};
 use crate::region::Region;
 use crate::staging::Staging;
-use crate::state::{Core, Reservation};
+use crate::state::{Core, Facts, Reservation, errno};
 use crate::stats::{ShardStats, Stats};
+use crate::watch::{Watch, WatchError};
 use crate::{CloseError, Dropped, FlushError, OpenError, Options, RotateError};
 
 /// An asynchronous logger to one file. See the crate's documentation for how it works and what it promises.
@@ -75,13 +77,27 @@ impl Logger {
         };
         let (staging, region) = staged.unzip();
         let bell = Arc::clone(&engine.shared.bell);
-        let core = Core::new(options, sizes, bell, staging.as_ref().zip(region))?;
-        let core = Arc::new(core);
         let is_staged = staging.is_some();
+        let facts = Facts {
+            output_bytes: engine.output_bytes,
+            staged: is_staged,
+            staging_errno: staging_refused.as_ref().map_or(0, errno),
+            recovered: recovered.iter().map(|one| one.records).sum(),
+        };
+        let core = Core::new(options, sizes, bell, staging.as_ref().zip(region), facts)?;
+        let core = Arc::new(core);
+        if let Some(refused) = &staging_refused {
+            core.counters.met(refused);
+        }
+        let not_published = options.stats_folder.as_ref().and_then(|folder| {
+            let publisher = Publisher::create(folder, options);
+            publisher.map(|publisher| publisher.begin(&core)).err()
+        });
         let log = Log::new(Arc::clone(&core), appender, meta, options, staging)
             .map_err(|source| cannot_identify(options, source))?;
         engine.shared.add(log);
-        let report = OpenReport { file, recovered, staged: is_staged, staging_refused };
+        let report =
+            OpenReport { file, recovered, staged: is_staged, staging_refused, not_published };
         let inner = Inner { core: Arc::clone(&core), engine, alone, report };
         Ok(Self { core: ManuallyDrop::new(core), inner: ManuallyDrop::new(Arc::new(inner)) })
     }
@@ -173,13 +189,37 @@ impl Logger {
     /// The logger's numbers. They stay readable after closing.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.core, self.inner.engine.output_bytes)
+        Stats::of(&self.core)
     }
 
     /// The numbers of one shard, up to [`Self::shards`]; the last one is the overflow's at first.
     #[must_use]
     pub fn shard_stats(&self, index: usize) -> Option<ShardStats> {
         self.core.pool.shards().get(index).map(|shard| ShardStats::of(index, shard))
+    }
+
+    /// Has the flusher's thread call `callback` with the logger's numbers at about every `period`, and a last time, with
+    /// the exact final numbers, when the logger is closed; not sooner than a write to the file ends that is being made.
+    /// Nothing is written while the callback runs, so it should be short. In it, flushing, rotating and closing this
+    /// logger are refused; reading, logging and ending the watch work. A callback that panics is not called again.
+    ///
+    /// The callback is dropped once, when the [`Watch`] or the logger is ended, whichever comes first.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`]; the callback is dropped then.
+    pub fn watch(
+        &self,
+        period: Duration,
+        mut callback: impl FnMut(&Stats) + Send + 'static,
+    ) -> Result<Watch, WatchError> {
+        if self.core.is_forked() {
+            return Err(WatchError::Forked);
+        }
+        let callback = Box::new(move |_: &Core, stats: &Stats| callback(stats));
+        let watch = self.core.watchers.add(period, callback).ok_or(WatchError::Closed)?;
+        self.core.bell.ring();
+        Ok(watch)
     }
 
     /// How many shards there are, the overflow's included.
@@ -206,6 +246,9 @@ impl Inner {
         if self.core.is_forked() {
             return Err(CloseError::Forked);
         }
+        if self.engine.is_here() {
+            return Err(CloseError::InWatch);
+        }
         if self.core.shut() {
             self.engine.shared.bell.ring();
         }
@@ -220,7 +263,13 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // What could not be written is in the statistics, which are gone with the logger; who wants to know closes.
-        let _ = self.close();
+        if self.close() == Err(CloseError::InWatch) {
+            // The flusher cannot wait for itself: it finishes once the callback has returned.
+            self.core.shut();
+            if self.alone {
+                self.engine.shared.stop();
+            }
+        }
     }
 }
 
@@ -255,6 +304,8 @@ pub struct OpenReport {
     pub staged: bool,
     /// Why it does not, if that was asked for.
     pub staging_refused: Option<io::Error>,
+    /// Why the statistics are not published, if that was asked for.
+    pub not_published: Option<io::Error>,
 }
 
 /// Opens the file with an alignment that blocks can have.

@@ -105,6 +105,10 @@ pub struct Options {
     pub direct: bool,
     /// Bytes to reserve on disk ahead of the end of the file; given back on close. Default: 0.
     pub preallocate: u64,
+    /// The folder in which the logger's numbers are published for other processes, by a small file that is renewed once a
+    /// second if something changed and removed by closing: [`published`](fn@crate::published) and `flightring stats` read
+    /// it. It should be in memory. `None`: nothing is published. Default: `/dev/shm`.
+    pub stats_folder: Option<PathBuf>,
     /// Ask for huge pages. Default: no.
     pub huge_pages: bool,
     /// Keep the buffer from being swapped out (`mlock`). Default: no.
@@ -134,6 +138,7 @@ impl Options {
             rotation: Rotation::default(),
             direct: true,
             preallocate: 0,
+            stats_folder: Some(PathBuf::from(DEFAULT_FOLDER)),
             huge_pages: false,
             lock_memory: false,
             layer: Arc::new(OsLayer),

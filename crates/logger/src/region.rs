@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::ptr;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap, mmap_anonymous, munmap};
 
 /// A mapping that a forked child does not inherit.
@@ -11,6 +13,7 @@ pub(crate) struct Region {
     base: *mut u8,
     len: usize,
     pub(crate) locked: bool,
+    huge_pages: bool,
 }
 
 // SAFETY: the region is a plain range of memory; who may touch which part of it is the shards' business.
@@ -50,7 +53,7 @@ impl Region {
     }
 
     fn advised(base: *mut u8, len: usize, huge_pages: bool, lock: bool) -> Self {
-        let mut region = Self { base, len, locked: false };
+        let mut region = Self { base, len, locked: false, huge_pages };
         let base = base.cast();
         // SAFETY: the range is exactly the caller's new mapping; no advice here changes its content.
         unsafe {
@@ -63,6 +66,32 @@ impl Region {
             region.locked = lock && mlock(base, len).is_ok();
         }
         region
+    }
+
+    /// Bytes that are in physical memory.
+    fn resident(&self) -> u64 {
+        const PAGES: usize = 1 << 14;
+        let page = rustix::param::page_size();
+        let mut present = vec![0u8; PAGES.min(self.len.div_ceil(page))];
+        let mut pages = 0;
+        for from in (0..self.len).step_by(PAGES * page) {
+            let len = (self.len - from).min(PAGES * page);
+            // SAFETY: the range lies in the mapping, and there is a byte for each of its pages.
+            let answer =
+                unsafe { libc::mincore(self.base.add(from).cast(), len, present.as_mut_ptr()) };
+            if answer == 0 {
+                let looked_at = &present[..len.div_ceil(page)];
+                pages += looked_at.iter().filter(|flags| **flags & 1 != 0).count();
+            }
+        }
+        (pages * page) as u64
+    }
+
+    /// Bytes that are in huge pages.
+    fn huge(&self) -> u64 {
+        let Ok(maps) = std::fs::read_to_string("/proc/self/smaps") else { return 0 };
+        let begin = self.base as usize;
+        huge_bytes(&maps, begin, begin + self.len).min(self.len as u64)
     }
 
     pub(crate) fn base(&self) -> *mut u8 {
@@ -79,9 +108,93 @@ impl Region {
     }
 }
 
+/// Bytes in huge pages of the mappings that overlap `[begin, end)`, as `smaps` lists them.
+fn huge_bytes(maps: &str, begin: usize, end: usize) -> u64 {
+    let hex = |text| usize::from_str_radix(text, 16).ok();
+    let mut inside = false;
+    let mut kib = 0;
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let Some(first) = words.next() else { continue };
+        if let Some(name) = first.strip_suffix(':') {
+            if inside && matches!(name, "AnonHugePages" | "ShmemPmdMapped") {
+                kib += words.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+            }
+        } else if let Some((from, to)) = first.split_once('-') {
+            let range = hex(from).zip(hex(to));
+            inside = range.is_some_and(|(from, to)| from < end && to > begin);
+        }
+    }
+    kib * 1024
+}
+
+/// How much of a region is in memory. Finding out takes a while, so the answer is kept for some time.
+#[derive(Default)]
+pub(crate) struct Presence(Mutex<Measured>);
+
+#[derive(Default)]
+struct Measured {
+    again_at: Option<Instant>,
+    resident: u64,
+    huge: u64,
+}
+
+impl Presence {
+    /// Bytes in memory, and of those in huge pages.
+    pub(crate) fn of(&self, region: &Mutex<Option<Region>>) -> (u64, u64) {
+        /// At least so long, and a hundred times what measuring takes.
+        const KEEP: Duration = Duration::from_secs(1);
+        let mut measured = self.0.lock();
+        let now = Instant::now();
+        let region = region.lock();
+        match &*region {
+            None => *measured = Measured::default(),
+            Some(region) if measured.again_at.is_none_or(|at| now >= at) => {
+                measured.resident = region.resident();
+                measured.huge = if region.huge_pages { region.huge() } else { 0 };
+                measured.again_at = Some(now + KEEP.max(now.elapsed() * 100));
+            }
+            Some(_) => {}
+        }
+        (measured.resident, measured.huge)
+    }
+}
+
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own, and its owner saw to it that nobody is inside.
         let _ = unsafe { munmap(self.base.cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_touched_is_resident() {
+        let region = Region::anonymous(1 << 20, false, false).unwrap();
+        assert_eq!(region.resident(), 0);
+        region.populate(0, 64 * 1024);
+        // SAFETY: the bytes are in the mapping, and nobody else has it. Older kernels do not populate on advice.
+        (0..16).for_each(|page| unsafe { region.base().add(page * 4096).write(1) });
+        let resident = region.resident();
+        assert!((64 * 1024..1 << 20).contains(&resident), "{resident}");
+        let presence = Presence::default();
+        let place = Mutex::new(Some(region));
+        assert_eq!(presence.of(&place), (resident, 0));
+        place.lock().take();
+        assert_eq!(presence.of(&place), (0, 0));
+    }
+
+    #[test]
+    fn huge_pages_are_those_of_the_range() {
+        let maps = "\
+            1000-3000 rw-p 00000000 00:00 0\nRss:  4 kB\nAnonHugePages:  2048 kB\n\
+            3000-9000 rw-s 00000000 00:00 0 /x: y\nShmemPmdMapped:  4096 kB\nAnonHugePages: 0 kB\n";
+        assert_eq!(huge_bytes(maps, 0x1000, 0x2000), 2 << 20);
+        assert_eq!(huge_bytes(maps, 0x3000, 0x4000), 4 << 20);
+        assert_eq!(huge_bytes(maps, 0x2fff, 0x3001), 6 << 20);
+        assert_eq!(huge_bytes(maps, 0x9000, 0xa000), 0);
     }
 }

@@ -166,6 +166,9 @@ impl LoggerSet {
         if self.is_forked() {
             return Err((String::new(), CloseError::Forked));
         }
+        if self.inner.engine.is_here() {
+            return Err((String::new(), CloseError::InWatch));
+        }
         let mut state = self.inner.logs.lock();
         state.open = false;
         let mut result = Ok(());
@@ -186,8 +189,10 @@ impl Drop for LoggerSet {
         if self.is_forked() {
             return;
         }
-        // As with a logger: who wants to know closes.
-        let _ = self.close();
+        // As with a logger: who wants to know closes. Its flusher cannot wait for itself.
+        if self.close().is_err_and(|(_, error)| error == CloseError::InWatch) {
+            self.inner.engine.shared.stop();
+        }
         // SAFETY: this is the only place that drops it, and the set is not used again.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
     }

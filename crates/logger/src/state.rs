@@ -16,9 +16,10 @@ use crate::counters::Counters;
 use crate::local::{self, Inside};
 use crate::options::{Geometry, Options, Overflow, TimeSource};
 use crate::pool::{OverflowGuard, Pool};
-use crate::region::Region;
+use crate::region::{Presence, Region};
 use crate::shard::{LENGTH, Refused, Shard, Slot, seal_all};
 use crate::staging::Staging;
+use crate::watch::Watchers;
 use crate::{CloseError, Dropped, FlushError, OpenError, RotateError};
 
 /// Unique numbers of loggers; 0 means none.
@@ -48,6 +49,9 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     region: Mutex<Option<Region>>,
     pub(crate) memory_locked: bool,
+    presence: Presence,
+    pub(crate) facts: Facts,
+    pub(crate) watchers: Watchers,
     /// Where the shards begin in the region.
     data_offset: usize,
     /// Flushes asked for so far.
@@ -56,6 +60,19 @@ pub(crate) struct Core {
     rotations: AtomicU64,
     progress: Mutex<Progress>,
     progressed: Condvar,
+}
+
+/// What opening found out and statistics repeat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Facts {
+    /// Bytes of both output buffers.
+    pub(crate) output_bytes: usize,
+    /// The buffer outlives the process.
+    pub(crate) staged: bool,
+    /// Why it does not, if that was asked for; 0 otherwise.
+    pub(crate) staging_errno: i32,
+    /// Records that opening brought back.
+    pub(crate) recovered: u64,
 }
 
 /// What the flusher tells those who wait for it.
@@ -84,6 +101,7 @@ impl Core {
         sizes: Geometry,
         bell: Arc<Bell>,
         staged: Option<(&Staging, Region)>,
+        facts: Facts,
     ) -> Result<Self, OpenError> {
         let len = sizes.shard * (options.shards + 1);
         let (staging, region) = match staged {
@@ -125,6 +143,9 @@ impl Core {
             room: Gong::default(),
             counters: Counters::new(),
             memory_locked: region.locked,
+            presence: Presence::default(),
+            facts,
+            watchers: Watchers::default(),
             data_offset: staging.map_or(0, Staging::data_offset),
             region: Mutex::new(Some(region)),
             tickets: AtomicU64::new(0),
@@ -426,6 +447,11 @@ impl Core {
             region.populate(self.data_offset + from, len.min(end - from));
         }
         true
+    }
+
+    /// Bytes of the shards that are in memory, and of those in huge pages.
+    pub(crate) fn presence(&self) -> (u64, u64) {
+        self.presence.of(&self.region)
     }
 
     // ---- Flushing and closing ----

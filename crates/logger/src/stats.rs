@@ -20,7 +20,7 @@ pub struct LastError {
 
 /// A snapshot of a logger's numbers. While threads are logging they are of slightly different moments; after
 /// closing they are exact: `offered = accepted + dropped` and `accepted = written + in_memory`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Records that calls brought: accepted and dropped.
@@ -73,10 +73,23 @@ pub struct Stats {
     pub fallback: Option<DirectFallback>,
     /// The newest I/O error.
     pub last_error: Option<LastError>,
+    /// The longest record that is taken, in bytes.
+    pub largest_record: u64,
     /// Bytes of memory mapped for shards, the overflow's included, and for output.
     pub memory: u64,
+    /// Bytes of the shards that are in physical memory, as of at most a second ago; longer for buffers of many gigabytes.
+    /// 0 after closing.
+    pub memory_resident: u64,
+    /// Of those: in huge pages. Only looked at if huge pages were asked for.
+    pub memory_huge: u64,
     /// Whether the shards are locked in memory.
     pub memory_locked: bool,
+    /// Whether the shards outlive the process.
+    pub staged: bool,
+    /// Why they do not, as the operating system's number, if that was asked for; 0 otherwise.
+    pub staging_errno: i32,
+    /// Records that opening brought back from killed processes. Not in `accepted` or `written`.
+    pub recovered: u64,
 }
 
 /// A snapshot of one shard.
@@ -102,6 +115,13 @@ impl ShardStats {
         100.0 * self.bytes_used as f64 / self.capacity.max(1) as f64
     }
 
+    pub(crate) fn to_json(self) -> String {
+        format!(
+            r#"{{"id":{},"writes":{},"dropped":{},"bytes_used":{},"capacity":{}}}"#,
+            self.id, self.writes, self.dropped, self.bytes_used, self.capacity
+        )
+    }
+
     pub(crate) fn of(id: usize, shard: &Shard) -> Self {
         Self {
             id,
@@ -114,7 +134,7 @@ impl ShardStats {
 }
 
 impl Stats {
-    pub(crate) fn of(core: &Core, output_bytes: usize) -> Self {
+    pub(crate) fn of(core: &Core) -> Self {
         let counters = &core.counters;
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Acquire);
         // What is written is read before what is accepted, so that it is never the larger of the two.
@@ -123,6 +143,8 @@ impl Stats {
         let bytes_in_memory = shards.iter().map(Shard::used).sum();
         let accepted: u64 = shards.iter().map(Shard::accepted).sum();
         let causes = |cause| counters.dropped(cause);
+        let (memory_resident, memory_huge) = core.presence();
+        let output_bytes = core.facts.output_bytes;
         let mut stats = Self {
             accepted,
             dropped_full: causes(Dropped::Full),
@@ -149,6 +171,12 @@ impl Stats {
             last_error: *counters.last_error.lock(),
             memory: shards.iter().map(Shard::capacity).sum::<u64>() + output_bytes as u64,
             memory_locked: core.memory_locked,
+            memory_resident,
+            memory_huge,
+            largest_record: core.largest_data() as u64,
+            staged: core.facts.staged,
+            staging_errno: core.facts.staging_errno,
+            recovered: core.facts.recovered,
             ..Self::default()
         };
         stats.dropped = stats.dropped_full
@@ -160,6 +188,7 @@ impl Stats {
         stats.offered = stats.accepted + stats.dropped;
         stats
     }
+
     /// The sum of two loggers' numbers. Of what cannot be added, such as times, the worse.
     #[must_use]
     pub(crate) fn plus(mut self, other: &Self) -> Self {
@@ -184,6 +213,9 @@ impl Stats {
             (&mut self.set_swaps, other.set_swaps),
             (&mut self.damaged, other.damaged),
             (&mut self.memory, other.memory),
+            (&mut self.memory_resident, other.memory_resident),
+            (&mut self.memory_huge, other.memory_huge),
+            (&mut self.recovered, other.recovered),
         ] {
             *mine += theirs;
         }
@@ -196,6 +228,11 @@ impl Stats {
         let newer = |error: &LastError| error.time_ns;
         self.last_error = self.last_error.into_iter().chain(other.last_error).max_by_key(newer);
         self.memory_locked |= other.memory_locked;
+        let known = |length: &u64| *length != 0;
+        let lengths = [self.largest_record, other.largest_record];
+        self.largest_record = lengths.into_iter().filter(known).min().unwrap_or(0);
+        self.staged |= other.staged;
+        self.staging_errno = self.staging_errno.max(other.staging_errno);
         self
     }
 
@@ -208,7 +245,7 @@ impl Stats {
             // Writing to a string does not fail.
             let _ = write!(out, "{comma}\"{name}\":{value}");
         };
-        let numbers: [(&str, u64); 20] = [
+        let numbers: [(&str, u64); 24] = [
             ("offered", self.offered),
             ("accepted", self.accepted),
             ("dropped", self.dropped),
@@ -228,7 +265,11 @@ impl Stats {
             ("flush_errors", self.flush_errors),
             ("set_swaps", self.set_swaps),
             ("damaged", self.damaged),
+            ("largest_record", self.largest_record),
             ("memory", self.memory),
+            ("memory_resident", self.memory_resident),
+            ("memory_huge", self.memory_huge),
+            ("recovered", self.recovered),
         ];
         for (name, value) in &numbers {
             put(name, value);
@@ -237,6 +278,8 @@ impl Stats {
         put("write_time", &self.write_time.to_json());
         put("parked_ns", &self.parked.as_nanos());
         put("memory_locked", &self.memory_locked);
+        put("staged", &self.staged);
+        put("staging_errno", &self.staging_errno);
         put("direct", &self.direct);
         match self.fallback {
             Some(why) => put("fallback", &format_args!("\"{why}\"")),

@@ -17,8 +17,10 @@ use crate::sh::root;
 const NOUNS: &[(&str, &[&str])] = &[
     ("ring", &[]),
     ("replay", &[]),
-    ("logger", &[]),
+    ("logger_options", &[]),
+    ("logger", &["logger_options"]),
     ("logger_stats", &["logger"]),
+    ("logger_watch", &["logger_stats"]),
     ("logger_set", &["logger_stats"]),
     ("reader", &[]),
     ("monitor", &["logger", "replay"]),
@@ -136,7 +138,7 @@ fn bindings(source: &Path) -> Result<String> {
     config.function.sort_by = Some(SortKey::None);
     config.enumeration.prefix_with_name = true;
     config.enumeration.rename_variants = RenameRule::ScreamingSnakeCase;
-    config.export.include = enums(source)?;
+    config.export.include = types(source)?;
     let bindings = Builder::new().with_config(config).with_src(source).generate()?;
     let mut bytes = Vec::new();
     bindings.write(&mut bytes);
@@ -145,13 +147,16 @@ fn bindings(source: &Path) -> Result<String> {
 }
 
 /// Public enums and structs of a module: cbindgen leaves out those that no signature names.
-fn enums(source: &Path) -> Result<Vec<String>> {
+fn types(source: &Path) -> Result<Vec<String>> {
     let parsed = syn::parse_file(&fs::read_to_string(source)?)?;
     Ok(parsed
         .items
         .iter()
         .filter_map(|item| match item {
             Item::Enum(item) if matches!(item.vis, Visibility::Public(_)) => {
+                Some(item.ident.to_string())
+            }
+            Item::Struct(item) if matches!(item.vis, Visibility::Public(_)) => {
                 Some(item.ident.to_string())
             }
             _ => None,
