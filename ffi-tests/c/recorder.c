@@ -230,7 +230,7 @@ TEST(recorder_takes_in_what_it_exports) {
     for (uint8_t trace = 1; trace <= 5; trace++) {
         CHECK_OK(add(recorder, trace, "web", "GET", 0));
     }
-    for (int32_t form = FLR_EXPORT_OTLP_PROTOBUF; form <= FLR_EXPORT_OTLP_JSON; form++) {
+    for (int32_t form = FLR_EXPORT_OTLP_PROTOBUF; form <= FLR_EXPORT_NDJSON; form++) {
         sum.len = 0;
         CHECK_OK(flr_recorder_query_spans(recorder, NULL, &cursor));
         CHECK_OK(flr_cursor_export(cursor, form, collect, &sum));
@@ -238,11 +238,12 @@ TEST(recorder_takes_in_what_it_exports) {
         CHECK_OK(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, form, sum.bytes, sum.len));
     }
     CHECK_OK(flr_recorder_get_stats(other, FLR_SIGNAL_TRACES, &stats));
-    CHECK_EQ(stats.count, 10);
+    CHECK_EQ(stats.count, 15);
     CHECK_EQ(stats.traces, 5);
     CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_PROTOBUF, "\xff", 1), FLR_INVALID);
     CHECK_EQ(flr_recorder_ingest_otlp(other, 3, FLR_OTLP_PROTOBUF, NULL, 0), FLR_INVALID);
-    CHECK_EQ(flr_recorder_ingest_otlp(other, 0, 2, NULL, 0), FLR_INVALID);
+    CHECK_EQ(flr_recorder_ingest_otlp(other, 0, 3, NULL, 0), FLR_INVALID);
+    CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_NDJSON, "{}\n", 3), FLR_DROPPED);
 
     sum.len = 0;
     CHECK_OK(flr_recorder_query_spans(recorder, NULL, &cursor));
@@ -336,6 +337,79 @@ TEST(recorder_says_what_it_evicts) {
     CHECK_EQ(second.destroyed, 1);
     CHECK_EQ(flr_recorder_on_evict(NULL, FLR_SIGNAL_TRACES, evicted, &first, destroyed), FLR_INVALID);
     CHECK_EQ(first.destroyed, 2);
+}
+
+struct nested {
+    flr_recorder *recorder;
+    int calls;
+    int destroyed;
+    int end_at;
+};
+
+/* Does all that a callback may do: no lock is held, so none of it may hang. */
+static void evicted_and_busy(void *user_data, int32_t signal, uint64_t sequence, const void *wire, size_t len) {
+    struct nested *nested = (struct nested *)user_data;
+    flr_recorder_stats stats = FLR_RECORDER_STATS_INIT;
+    flr_cursor *cursor = NULL;
+    (void)sequence;
+    CHECK_EQ(signal, FLR_SIGNAL_TRACES);
+    CHECK(wire != NULL && len > 0);
+    nested->calls++;
+    CHECK_OK(add(nested->recorder, 9, "inside", "GET", 0));
+    CHECK_OK(flr_recorder_query_spans(nested->recorder, NULL, &cursor));
+    CHECK_EQ(count(cursor), 2);
+    CHECK_OK(flr_recorder_get_stats(nested->recorder, FLR_SIGNAL_TRACES, &stats));
+    CHECK_EQ(stats.count, 2);
+    CHECK_OK(flr_recorder_snapshot(nested->recorder, "inside"));
+    CHECK_OK(flr_recorder_expire(nested->recorder));
+    if (nested->calls == nested->end_at) {
+        CHECK_OK(flr_recorder_clear(nested->recorder, FLR_SIGNAL_TRACES));
+        flr_recorder_destroy(nested->recorder);
+        nested->recorder = NULL;
+        CHECK_EQ(nested->destroyed, 0);
+    }
+}
+
+static void nested_destroyed(void *user_data) {
+    ((struct nested *)user_data)->destroyed++;
+}
+
+TEST(recorder_may_be_used_and_ended_where_it_says_what_it_evicts) {
+    struct nested nested = {recorder_of(2), 0, 0, 3};
+    flr_recorder_stats stats = FLR_RECORDER_STATS_INIT;
+    CHECK_OK(flr_recorder_on_evict(nested.recorder, FLR_SIGNAL_TRACES, evicted_and_busy, &nested, nested_destroyed));
+    CHECK_OK(add(nested.recorder, 1, "web", "GET", 0));
+    CHECK_OK(add(nested.recorder, 2, "web", "GET", 0));
+    CHECK_OK(add(nested.recorder, 3, "web", "GET", 0));
+    CHECK_EQ(nested.calls, 1);
+    CHECK_OK(flr_recorder_get_stats(nested.recorder, FLR_SIGNAL_TRACES, &stats));
+    CHECK_EQ(stats.evicted, 2);
+    CHECK_EQ(stats.unreported, 1);
+    CHECK_OK(add(nested.recorder, 4, "web", "GET", 0));
+    CHECK_OK(add(nested.recorder, 5, "web", "GET", 0));
+    CHECK_EQ(nested.calls, 3);
+    CHECK(nested.recorder == NULL);
+    CHECK_EQ(nested.destroyed, 1);
+
+    /* The same from the middle of a request. */
+    struct sum sum;
+    flr_recorder *source = recorder_of(0);
+    flr_cursor *cursor = NULL;
+    for (uint8_t trace = 1; trace <= 10; trace++) {
+        CHECK_OK(add(source, trace, "web", "GET", 0));
+    }
+    sum.len = 0;
+    CHECK_OK(flr_recorder_query_spans(source, NULL, &cursor));
+    CHECK_OK(flr_cursor_export(cursor, FLR_EXPORT_OTLP_PROTOBUF, collect, &sum));
+    flr_cursor_destroy(cursor);
+    flr_recorder_destroy(source);
+    nested.recorder = recorder_of(2);
+    nested.calls = nested.destroyed = 0;
+    nested.end_at = 8;
+    CHECK_OK(flr_recorder_on_evict(nested.recorder, FLR_SIGNAL_TRACES, evicted_and_busy, &nested, nested_destroyed));
+    CHECK_OK(flr_recorder_ingest_otlp(nested.recorder, FLR_SIGNAL_TRACES, FLR_OTLP_PROTOBUF, sum.bytes, sum.len));
+    CHECK_EQ(nested.calls, 8);
+    CHECK_EQ(nested.destroyed, 1);
 }
 
 TEST(recorder_refuses_what_it_cannot_use) {

@@ -104,6 +104,9 @@ enum {
 extern "C" {
 #endif
 
+/** Ends what a callback's `user_data` points to. Runs exactly once, in the thread that uses it last. */
+typedef void (*flr_user_data_destroy_fn)(void *user_data);
+
 /**
  * What a status means, in a few English words. Never NULL, also for values that no version defines. The text is static.
  * Any thread may call it.

@@ -13,7 +13,7 @@
 #define FLIGHTRING_CURSOR_H
 
 #include <flightring/base.h>
-#include <flightring/recorder.h>
+#include <flightring/recorder_add.h>
 
 /**
  * The order of an answer.

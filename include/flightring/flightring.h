@@ -18,6 +18,8 @@
 #include <flightring/normaliser.h>
 #include <flightring/reader.h>
 #include <flightring/recorder.h>
+#include <flightring/recorder_add.h>
+#include <flightring/recorder_stats.h>
 #include <flightring/replay.h>
 #include <flightring/ring.h>
 #include <flightring/server.h>

@@ -153,11 +153,6 @@ typedef struct flr_monitor flr_monitor;
 typedef int32_t (*flr_sink_fn)(void *user_data, int32_t stream, const void *data, size_t len);
 
 /**
- * Ends what `user_data` points to. Runs exactly once, in the thread that uses it last.
- */
-typedef void (*flr_user_data_destroy_fn)(void *user_data);
-
-/**
  * How a monitor is made. Start it from FLR_MONITOR_OPTIONS_INIT; zero is the default of every member.
  */
 typedef struct {

@@ -6,12 +6,9 @@
  * Recorders: the newest spans, log records and metric points of a program, in bounded memory, indexed.
  *
  * Each of the three kinds has a store of its own with its own limits. A record gets the next sequence number of its
- * store; the oldest records make room for the newest. Records come from the program itself, by the flr_recorder_add_
- * functions, or from OpenTelemetry exporters, by flr_recorder_ingest_otlp(). They are read through cursors: see
- * cursor.h.
- *
- * Everything that is handed in is copied before the call returns. Texts are a pointer and a length, in UTF-8; FLR_TEXT()
- * makes one of a C string. Times are nanoseconds since 1970, in UTC.
+ * store; the oldest records make room for the newest. Records come from the program itself, by the functions of
+ * recorder_add.h, or from OpenTelemetry exporters, by flr_recorder_ingest_otlp(). They are read through cursors: see
+ * cursor.h. The numbers of a recorder are in recorder_stats.h.
  */
 #ifndef FLIGHTRING_RECORDER_H
 #define FLIGHTRING_RECORDER_H
@@ -48,7 +45,7 @@ typedef int32_t flr_signal;
 #endif // __cplusplus
 
 /**
- * How the body of an OTLP request is encoded.
+ * How records are encoded.
  */
 enum flr_otlp
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -56,122 +53,23 @@ enum flr_otlp
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * application/x-protobuf.
+     * An OTLP request: application/x-protobuf.
      */
     FLR_OTLP_PROTOBUF = 0,
     /**
-     * application/json.
+     * An OTLP request: application/json.
      */
     FLR_OTLP_JSON = 1,
+    /**
+     * Lines of JSON, a record each, as FLR_EXPORT_NDJSON makes them: application/x-ndjson.
+     */
+    FLR_OTLP_NDJSON = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum flr_otlp flr_otlp;
 #else
 typedef int32_t flr_otlp;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
- * The type of an attribute's value.
- */
-enum flr_value
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * UTF-8, in `text`.
-     */
-    FLR_VALUE_TEXT = 0,
-    /**
-     * In `integer`.
-     */
-    FLR_VALUE_INT = 1,
-    /**
-     * In `real`.
-     */
-    FLR_VALUE_DOUBLE = 2,
-    /**
-     * In `integer`: 0 or 1.
-     */
-    FLR_VALUE_BOOL = 3,
-    /**
-     * In `text`.
-     */
-    FLR_VALUE_BYTES = 4,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum flr_value flr_value;
-#else
-typedef int32_t flr_value;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
- * The type of a metric.
- */
-enum flr_metric_type
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * A value that goes up and down.
-     */
-    FLR_METRIC_TYPE_GAUGE = 1,
-    /**
-     * A value that adds up.
-     */
-    FLR_METRIC_TYPE_SUM = 2,
-    /**
-     * Counts between explicit bounds.
-     */
-    FLR_METRIC_TYPE_HISTOGRAM = 3,
-    /**
-     * Counts in buckets that grow exponentially. Only by OTLP.
-     */
-    FLR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM = 4,
-    /**
-     * Quantiles. Only by OTLP.
-     */
-    FLR_METRIC_TYPE_SUMMARY = 5,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum flr_metric_type flr_metric_type;
-#else
-typedef int32_t flr_metric_type;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
- * How successive points of a sum or histogram relate.
- */
-enum flr_temporality
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * Not said.
-     */
-    FLR_TEMPORALITY_UNSPECIFIED = 0,
-    /**
-     * Each point counts since the one before.
-     */
-    FLR_TEMPORALITY_DELTA = 1,
-    /**
-     * Each point counts since `start_ns`.
-     */
-    FLR_TEMPORALITY_CUMULATIVE = 2,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum flr_temporality flr_temporality;
-#else
-typedef int32_t flr_temporality;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -235,410 +133,19 @@ typedef struct {
 } flr_recorder_options;
 
 /**
- * A text, or bytes. `data` may be NULL when `len` is 0.
- */
-typedef struct {
-    /**
-     * The first byte.
-     */
-    const char *data;
-    /**
-     * How many there are.
-     */
-    size_t len;
-} flr_text;
-
-/**
- * A named value.
- */
-typedef struct {
-    /**
-     * The name.
-     */
-    flr_text key;
-    /**
-     * The value, if `value_type` is text or bytes.
-     */
-    flr_text text;
-    /**
-     * The value, if `value_type` is integer or bool.
-     */
-    int64_t integer;
-    /**
-     * The value, if `value_type` is double.
-     */
-    double real;
-    /**
-     * A flr_value.
-     */
-    int32_t value_type;
-} flr_attribute;
-
-/**
- * Something that happened during a span.
- */
-typedef struct {
-    /**
-     * When.
-     */
-    uint64_t time_ns;
-    /**
-     * What.
-     */
-    flr_text name;
-    /**
-     * More about it.
-     */
-    const flr_attribute *attributes;
-    /**
-     * How many there are.
-     */
-    size_t attribute_count;
-} flr_span_event;
-
-/**
- * A span of another trace that a span belongs with.
- */
-typedef struct {
-    /**
-     * That trace.
-     */
-    uint8_t trace_id[16];
-    /**
-     * That span.
-     */
-    uint8_t span_id[8];
-    /**
-     * Why.
-     */
-    const flr_attribute *attributes;
-    /**
-     * How many there are.
-     */
-    size_t attribute_count;
-} flr_span_link;
-
-/**
- * A span to add. Start it from FLR_SPAN_INIT.
- */
-typedef struct {
-    /**
-     * sizeof(flr_span), set by FLR_SPAN_INIT.
-     */
-    uint32_t struct_size;
-    /**
-     * 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
-     */
-    int32_t kind;
-    /**
-     * 0 unset, 1 ok, 2 error.
-     */
-    int32_t status;
-    /**
-     * The same for all spans of one request; all zero means none.
-     */
-    uint8_t trace_id[16];
-    /**
-     * This span.
-     */
-    uint8_t span_id[8];
-    /**
-     * The span that this one is a part of; all zero for a root.
-     */
-    uint8_t parent_id[8];
-    /**
-     * What was done.
-     */
-    flr_text name;
-    /**
-     * Who did it. Default: "unknown".
-     */
-    flr_text service;
-    /**
-     * Begin.
-     */
-    uint64_t start_ns;
-    /**
-     * End.
-     */
-    uint64_t end_ns;
-    /**
-     * What went wrong.
-     */
-    flr_text status_message;
-    /**
-     * More about it.
-     */
-    const flr_attribute *attributes;
-    /**
-     * How many there are.
-     */
-    size_t attribute_count;
-    /**
-     * What happened meanwhile.
-     */
-    const flr_span_event *events;
-    /**
-     * How many there are.
-     */
-    size_t event_count;
-    /**
-     * What it belongs with.
-     */
-    const flr_span_link *links;
-    /**
-     * How many there are.
-     */
-    size_t link_count;
-} flr_span;
-
-/**
- * A log record to add. Start it from FLR_LOG_ENTRY_INIT.
- */
-typedef struct {
-    /**
-     * sizeof(flr_log_entry), set by FLR_LOG_ENTRY_INIT.
-     */
-    uint32_t struct_size;
-    /**
-     * 1 to 4 trace, 5 to 8 debug, 9 to 12 info, 13 to 16 warn, 17 to 20 error, 21 to 24 fatal, 0 unknown.
-     */
-    int32_t severity;
-    /**
-     * When it happened.
-     */
-    uint64_t time_ns;
-    /**
-     * When it was seen.
-     */
-    uint64_t observed_ns;
-    /**
-     * The severity as its source calls it.
-     */
-    flr_text severity_text;
-    /**
-     * The message.
-     */
-    flr_text body;
-    /**
-     * The trace it belongs to; all zero means none.
-     */
-    uint8_t trace_id[16];
-    /**
-     * The span it belongs to; all zero means none.
-     */
-    uint8_t span_id[8];
-    /**
-     * Who wrote it. Default: "unknown".
-     */
-    flr_text service;
-    /**
-     * The name of the event, if it is one.
-     */
-    flr_text event_name;
-    /**
-     * More about it.
-     */
-    const flr_attribute *attributes;
-    /**
-     * How many there are.
-     */
-    size_t attribute_count;
-} flr_log_entry;
-
-/**
- * A metric point to add. Start it from FLR_METRIC_INIT.
- */
-typedef struct {
-    /**
-     * sizeof(flr_metric), set by FLR_METRIC_INIT.
-     */
-    uint32_t struct_size;
-    /**
-     * A flr_metric_type: gauge, sum or histogram.
-     */
-    int32_t metric_type;
-    /**
-     * A flr_temporality, for sums and histograms.
-     */
-    int32_t temporality;
-    /**
-     * Not 0: the sum never falls.
-     */
-    uint32_t monotonic;
-    /**
-     * The metric.
-     */
-    flr_text name;
-    /**
-     * Its unit.
-     */
-    flr_text unit;
-    /**
-     * What it means.
-     */
-    flr_text description;
-    /**
-     * Who measured. Default: "unknown".
-     */
-    flr_text service;
-    /**
-     * When.
-     */
-    uint64_t time_ns;
-    /**
-     * Since when a sum or histogram counts; 0 if not known.
-     */
-    uint64_t start_ns;
-    /**
-     * Value of a gauge or sum, sum of a histogram.
-     */
-    double value;
-    /**
-     * The value of a gauge or sum, if `is_integer`.
-     */
-    int64_t integer;
-    /**
-     * Not 0: the value is in `integer`.
-     */
-    uint32_t is_integer;
-    /**
-     * Not 0: the histogram's sum is not known.
-     */
-    uint32_t no_sum;
-    /**
-     * How many values a histogram counts.
-     */
-    uint64_t count;
-    /**
-     * Counts of a histogram's buckets: one more than there are bounds, or none.
-     */
-    const uint64_t *bucket_counts;
-    /**
-     * How many there are.
-     */
-    size_t bucket_count;
-    /**
-     * Upper bounds of a histogram's buckets, rising.
-     */
-    const double *bounds;
-    /**
-     * How many there are.
-     */
-    size_t bound_count;
-    /**
-     * Which of the metric's series.
-     */
-    const flr_attribute *attributes;
-    /**
-     * How many there are.
-     */
-    size_t attribute_count;
-} flr_metric;
-
-/**
- * Called with each record that is about to be evicted: its signal, its sequence number, and its bytes as OTLP's Span, LogRecord
- * or Metric message, valid during the call.
+ * Called with each record that is evicted: its signal, its sequence number, and its bytes as OTLP's Span, LogRecord or Metric
+ * message, valid during the call.
  *
- * It runs on the thread that adds the record which takes the place, while that store is locked for writing: it may query
- * any recorder, but must not add to, clear, or expire this one.
+ * Each thread calls it for what its own calls evict, oldest first, before they return: where several threads add, it runs on
+ * several at a time. No lock is held, and every function may be called inside, also flr_recorder_destroy() on this
+ * recorder, if no other thread uses it. What is evicted by adding to the same store inside is not reported, since that
+ * would never end; flr_recorder_stats counts it as `unreported`.
  */
 typedef void (*flr_evicted_fn)(void *user_data,
                                int32_t signal,
                                uint64_t sequence,
                                const void *wire,
                                size_t len);
-
-/**
- * Ends a callback's `user_data`.
- */
-typedef void (*flr_recorder_destroy_fn)(void *user_data);
-
-/**
- * A store's numbers. Start it from FLR_RECORDER_STATS_INIT. `added = count + evicted + cleared`.
- */
-typedef struct {
-    /**
-     * sizeof(flr_recorder_stats), set by FLR_RECORDER_STATS_INIT.
-     */
-    uint32_t struct_size;
-    /**
-     * The most records held.
-     */
-    uint64_t capacity;
-    /**
-     * Records held.
-     */
-    uint64_t count;
-    /**
-     * Distinct traces, services and names held.
-     */
-    uint64_t traces;
-    /**
-     * Distinct services held.
-     */
-    uint64_t services;
-    /**
-     * Distinct names held.
-     */
-    uint64_t names;
-    /**
-     * Number of the oldest held record; equal to `next_sequence` if there is none.
-     */
-    uint64_t first_sequence;
-    /**
-     * Number of the next record.
-     */
-    uint64_t next_sequence;
-    /**
-     * Records ever added.
-     */
-    uint64_t added;
-    /**
-     * Records that made room: by count, bytes and age.
-     */
-    uint64_t evicted;
-    /**
-     * Of these, because there were `capacity`.
-     */
-    uint64_t evicted_by_count;
-    /**
-     * Of these, because they took too many bytes.
-     */
-    uint64_t evicted_by_bytes;
-    /**
-     * Of these, because they were too old.
-     */
-    uint64_t evicted_by_age;
-    /**
-     * Records removed by flr_recorder_clear().
-     */
-    uint64_t cleared;
-    /**
-     * Records refused because their trace held as many as it may.
-     */
-    uint64_t refused_by_trace;
-    /**
-     * Records that left a placeholder.
-     */
-    uint64_t oversize;
-    /**
-     * Bytes of the held records.
-     */
-    uint64_t live_bytes;
-    /**
-     * Heap bytes reserved for records.
-     */
-    uint64_t reserved_bytes;
-    /**
-     * Heap bytes of the indexes.
-     */
-    uint64_t index_bytes;
-    /**
-     * Heap bytes of names and resources.
-     */
-    uint64_t dictionary_bytes;
-} flr_recorder_stats;
 
 #ifdef __cplusplus
 extern "C" {
@@ -655,30 +162,9 @@ flr_status flr_recorder_create(const flr_recorder_options *options,
                                flr_recorder **out) FLR_NOEXCEPT;
 
 /**
- * Copies a span in.
- *
- * FLR_TRUNCATED: it was too large, and a placeholder is held. FLR_DROPPED: its trace holds as many as it may. Errors:
- * FLR_INVALID, FLR_FORKED.
- */
-FLR_API
-flr_status flr_recorder_add_span(const flr_recorder *recorder,
-                                 const flr_span *span) FLR_NOEXCEPT;
-
-/**
- * Copies a log record in. Returns as flr_recorder_add_span().
- */
-FLR_API flr_status flr_recorder_add_log(const flr_recorder *recorder, const flr_log_entry *log) FLR_NOEXCEPT;
-
-/**
- * Copies a metric point in. Returns as flr_recorder_add_span().
- */
-FLR_API
-flr_status flr_recorder_add_metric(const flr_recorder *recorder,
-                                   const flr_metric *metric) FLR_NOEXCEPT;
-
-/**
  * Takes in the body of an OTLP request of one signal (a flr_signal), encoded as a flr_otlp says, not compressed: what
- * OpenTelemetry exporters post to /v1/traces, /v1/logs and /v1/metrics. At most 64 MiB.
+ * OpenTelemetry exporters post to /v1/traces, /v1/logs and /v1/metrics; or lines that flr_cursor_export() made. At most
+ * 64 MiB.
  *
  * FLR_DROPPED: some of its records were refused; flr_last_error() says how many and why. Errors, after which nothing of it is
  * held: FLR_INVALID when it is no such request; FLR_TOO_LARGE; FLR_FORKED.
@@ -721,9 +207,10 @@ FLR_API
 flr_status flr_recorder_expire(const flr_recorder *recorder) FLR_NOEXCEPT;
 
 /**
- * Has `callback` called with each record of a signal (a flr_signal) that is about to be evicted, in place of an earlier
- * callback; see flr_evicted_fn for what it may do. `destroy`, if not NULL, is called exactly once with `user_data`: when
- * another callback takes its place, when the recorder and its last cursor end, or at once if this call fails.
+ * Has `callback` called with each record of a signal (a flr_signal) that is evicted, in place of an earlier callback; see
+ * flr_evicted_fn for when, and for what it may do. `destroy`, if not NULL, is called exactly once with `user_data`: when
+ * another callback takes its place, or the recorder and its last cursor end, and no thread is inside `callback` any more;
+ * or at once if this call fails.
  *
  * Errors: FLR_INVALID, FLR_FORKED.
  */
@@ -732,27 +219,7 @@ flr_status flr_recorder_on_evict(const flr_recorder *recorder,
                                  int32_t signal,
                                  flr_evicted_fn callback,
                                  void *user_data,
-                                 flr_recorder_destroy_fn destroy) FLR_NOEXCEPT;
-
-/**
- * The numbers of a signal's store (a flr_signal), without stopping anybody. Errors: FLR_INVALID, FLR_FORKED.
- */
-FLR_API
-flr_status flr_recorder_get_stats(const flr_recorder *recorder,
-                                  int32_t signal,
-                                  flr_recorder_stats *stats) FLR_NOEXCEPT;
-
-/**
- * All numbers as JSON, for each of "traces", "logs" and "metrics". Copies as much as fits into `dst`, without a final NUL, and
- * sets `*needed` (which may be NULL) to the whole length.
- *
- * FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
- */
-FLR_API
-flr_status flr_recorder_stats_json(const flr_recorder *recorder,
-                                   char *dst,
-                                   size_t cap,
-                                   size_t *needed) FLR_NOEXCEPT;
+                                 flr_user_data_destroy_fn destroy) FLR_NOEXCEPT;
 
 /**
  * Ends a recorder. Cursors that it gave stay usable. NULL is accepted. Nobody may use it any more.
@@ -763,34 +230,6 @@ FLR_API void flr_recorder_destroy(flr_recorder *recorder) FLR_NOEXCEPT;
 }  // extern "C"
 #endif  // __cplusplus
 
-/** A flr_text with every member zero, which means its default. */
-#define FLR_TEXT_INIT \
-    { NULL, 0 }
-
-/** A flr_attribute with every member zero, which means its default. */
-#define FLR_ATTRIBUTE_INIT \
-    { FLR_TEXT_INIT, FLR_TEXT_INIT, 0, 0, 0 }
-
-/** A flr_span_event with every member zero, which means its default. */
-#define FLR_SPAN_EVENT_INIT \
-    { 0, FLR_TEXT_INIT, NULL, 0 }
-
-/** A flr_span_link with every member zero, which means its default. */
-#define FLR_SPAN_LINK_INIT \
-    { {0}, {0}, NULL, 0 }
-
-/** A flr_span with every member zero, which means its default. */
-#define FLR_SPAN_INIT \
-    { (uint32_t)sizeof(flr_span), 0, 0, {0}, {0}, {0}, FLR_TEXT_INIT, FLR_TEXT_INIT, 0, 0, FLR_TEXT_INIT, NULL, 0, NULL, 0, NULL, 0 }
-
-/** A flr_log_entry with every member zero, which means its default. */
-#define FLR_LOG_ENTRY_INIT \
-    { (uint32_t)sizeof(flr_log_entry), 0, 0, 0, FLR_TEXT_INIT, FLR_TEXT_INIT, {0}, {0}, FLR_TEXT_INIT, FLR_TEXT_INIT, NULL, 0 }
-
-/** A flr_metric with every member zero, which means its default. */
-#define FLR_METRIC_INIT \
-    { (uint32_t)sizeof(flr_metric), 0, 0, 0, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0 }
-
 /** A flr_store_limits with every member zero, which means its default. */
 #define FLR_STORE_LIMITS_INIT \
     { 0, 0, 0, 0, 0, 0 }
@@ -799,49 +238,8 @@ FLR_API void flr_recorder_destroy(flr_recorder *recorder) FLR_NOEXCEPT;
 #define FLR_RECORDER_OPTIONS_INIT \
     { (uint32_t)sizeof(flr_recorder_options), FLR_STORE_LIMITS_INIT, FLR_STORE_LIMITS_INIT, FLR_STORE_LIMITS_INIT }
 
-/** A flr_recorder_stats with every member zero, which means its default. */
-#define FLR_RECORDER_STATS_INIT \
-    { (uint32_t)sizeof(flr_recorder_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-
-#include <string.h>
-
-/** A C string as a flr_text. It is borrowed, not copied. */
-static inline flr_text flr_text_of(const char *text) FLR_NOEXCEPT {
-    flr_text view;
-    view.data = text;
-    view.len = text == NULL ? 0 : strlen(text);
-    return view;
-}
-#define FLR_TEXT(text) flr_text_of(text)
-
-/** A text attribute. */
-static inline flr_attribute flr_attribute_text(const char *key, const char *text) FLR_NOEXCEPT {
-    flr_attribute attribute;
-    memset(&attribute, 0, sizeof attribute);
-    attribute.key = flr_text_of(key);
-    attribute.text = flr_text_of(text);
-    attribute.value_type = FLR_VALUE_TEXT;
-    return attribute;
-}
-
-/** An integer attribute. */
-static inline flr_attribute flr_attribute_int(const char *key, int64_t integer) FLR_NOEXCEPT {
-    flr_attribute attribute;
-    memset(&attribute, 0, sizeof attribute);
-    attribute.key = flr_text_of(key);
-    attribute.integer = integer;
-    attribute.value_type = FLR_VALUE_INT;
-    return attribute;
-}
-
-/** A floating-point attribute. */
-static inline flr_attribute flr_attribute_double(const char *key, double real) FLR_NOEXCEPT {
-    flr_attribute attribute;
-    memset(&attribute, 0, sizeof attribute);
-    attribute.key = flr_text_of(key);
-    attribute.real = real;
-    attribute.value_type = FLR_VALUE_DOUBLE;
-    return attribute;
-}
+/* What is added to a recorder, and its numbers. */
+#include <flightring/recorder_add.h>
+#include <flightring/recorder_stats.h>
 
 #endif /* FLIGHTRING_RECORDER_H */

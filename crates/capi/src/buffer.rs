@@ -74,3 +74,19 @@ pub(crate) fn required<T>(to: *const T, name: &str) -> Result<(), flr_status> {
 pub(crate) fn fitted(needed: usize, cap: usize) -> Result<(), flr_status> {
     if needed > cap { Err(flr_status::TRUNCATED) } else { Ok(()) }
 }
+
+/// Copies as much of a text as fits.
+///
+/// # Safety
+/// `needed` is NULL or valid for writing.
+pub(crate) unsafe fn text_out(
+    text: &str,
+    dst: &mut [u8],
+    needed: *mut usize,
+) -> Result<(), flr_status> {
+    let fits = text.len().min(dst.len());
+    dst[..fits].copy_from_slice(&text.as_bytes()[..fits]);
+    // SAFETY: passed on.
+    unsafe { set(needed, text.len()) };
+    fitted(text.len(), dst.len())
+}

@@ -11,12 +11,13 @@ use flightring_store::{
     AttributeFilter, Cursor, Filter, MetricType, Order, Recorder, Signal, Value,
 };
 
-use crate::buffer::{input, output};
+use crate::buffer::{input, output, text_out};
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
 use crate::logger_options::unknown;
-use crate::recorder::{bytes, flr_attribute, flr_recorder, flr_text, snapshot_failed, text_out};
+use crate::recorder::{flr_recorder, snapshot_failed};
+use crate::recorder_add::{bytes, flr_attribute, flr_text};
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, invalid};
 

@@ -16,9 +16,10 @@ use flightring_monitor::{
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
-use crate::monitor::{UserData, flr_monitor, flr_user_data_destroy_fn, timeout_of};
+use crate::monitor::{flr_monitor, timeout_of};
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail_io, invalid};
+use crate::user_data::{UserData, flr_user_data_destroy_fn};
 
 /// Start with the next byte that is written.
 const FROM_NOW: u64 = u64::MAX;

@@ -31,6 +31,7 @@ mod handle;
 
 mod sized;
 mod status;
+mod user_data;
 mod version;
 
 pub mod cursor;
@@ -45,9 +46,12 @@ pub mod monitor;
 pub mod normaliser;
 pub mod reader;
 pub mod recorder;
+pub mod recorder_add;
+pub mod recorder_stats;
 pub mod replay;
 pub mod ring;
 pub mod server;
 
 pub use status::{flr_last_errno, flr_last_error, flr_status, flr_status_text};
+pub use user_data::flr_user_data_destroy_fn;
 pub use version::flr_version_number;

@@ -23,9 +23,9 @@ use crate::flr_status;
 use crate::guard::{guard, guard_value};
 use crate::handle::{self, Opaque, Out};
 use crate::logger_options::{flr_logger_options, level_of, options_of, sealed_of};
-use crate::monitor::UserData;
 use crate::sized;
 use crate::status::{fail, fail_os, invalid};
+use crate::user_data::UserData;
 
 /// A logger.
 ///

@@ -12,9 +12,9 @@ use flightring_logger::{
 };
 
 use crate::flr_status;
-use crate::monitor::UserData;
 use crate::sized::SizedStruct;
 use crate::status::{fail, invalid};
+use crate::user_data::UserData;
 
 /// How severe a record is. Only records of the kind FLR_RECORD_KIND_EVENT keep their level.
 #[repr(i32)]

@@ -16,9 +16,9 @@ use crate::handle::{self, Opaque, Out};
 use crate::logger::{close_failed, flr_logger, open_failed};
 use crate::logger_options::{flr_logger_options, options_of, sealed_of};
 use crate::logger_stats::{flr_logger_stats, stats_of};
-use crate::monitor::UserData;
 use crate::sized::{self, SizedStruct};
 use crate::status::invalid;
+use crate::user_data::UserData;
 
 /// A set of named loggers.
 ///

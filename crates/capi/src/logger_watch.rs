@@ -10,8 +10,8 @@ use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
 use crate::logger::flr_logger;
 use crate::logger_stats::{flr_logger_stats, stats_of};
-use crate::monitor::UserData;
 use crate::status::{fail, invalid};
+use crate::user_data::UserData;
 
 /// A watch over a logger's numbers.
 ///

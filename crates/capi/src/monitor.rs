@@ -27,6 +27,7 @@ use crate::replay::flr_replay_span;
 use crate::ring::create_failed;
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, fail_io, invalid};
+use crate::user_data::{UserData, flr_user_data_destroy_fn};
 
 /// A monitor.
 ///
@@ -114,9 +115,6 @@ pub type flr_sink_fn = Option<
     ) -> i32,
 >;
 
-/// Ends what `user_data` points to. Runs exactly once, in the thread that uses it last.
-pub type flr_user_data_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
-
 /// How a monitor is made. Start it from FLR_MONITOR_OPTIONS_INIT; zero is the default of every member.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -193,36 +191,6 @@ pub struct flr_monitor_stats {
 // SAFETY: repr(C), the size first, integers only.
 unsafe impl SizedStruct for flr_monitor_stats {
     const NAME: &'static str = "flr_monitor_stats";
-}
-
-/// User data from C with its destructor.
-pub(crate) struct UserData {
-    data: *mut c_void,
-    destroy: flr_user_data_destroy_fn,
-}
-
-// SAFETY: the header says that the data is used by other threads than the one that passed it.
-unsafe impl Send for UserData {}
-// SAFETY: as above; calls are serialised by whoever owns this.
-unsafe impl Sync for UserData {}
-
-impl UserData {
-    pub(crate) fn new(data: *mut c_void, destroy: flr_user_data_destroy_fn) -> Self {
-        Self { data, destroy }
-    }
-
-    pub(crate) fn get(&self) -> *mut c_void {
-        self.data
-    }
-}
-
-impl Drop for UserData {
-    fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
-            // SAFETY: the caller passed the two together, and this is the one call.
-            unsafe { destroy(self.data) };
-        }
-    }
 }
 
 pub(crate) fn stream_of(stream: i32) -> Result<Stream, flr_status> {

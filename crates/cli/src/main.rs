@@ -5,6 +5,7 @@
 //! * `failure`: how a subcommand ends, and the exit code that makes of it
 //! * `input`: log files and standard input, and the progress of reading long ones
 //! * `choose`: the options that choose records
+//! * `service`: talking to a running service
 //! * `output`, `template`, `clock`: standard output, and how a record and its time look on it
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ mod choose;
 mod clock;
 mod failure;
 mod grep;
+mod import;
 mod input;
 mod live;
 mod normalise;
@@ -21,6 +23,7 @@ mod output;
 mod query;
 mod recover;
 mod run;
+mod service;
 mod stats;
 mod tail;
 mod template;
@@ -64,6 +67,7 @@ enum Verb {
     Normalise(normalise::Args),
     Run(run::Args),
     Query(query::Args),
+    Import(import::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Normalise(args) => normalise::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Query(args) => query::run(args),
+        Verb::Import(args) => import::run(args),
     };
     failure::exit_code(outcome)
 }

@@ -1,12 +1,12 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read};
-use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::Value as Json;
 
 use crate::failure::{Failure, Outcome, complain};
 use crate::output::{Output, Printer};
+use crate::service::Service;
 
 /// Ask a running service for its recent spans, logs and metrics
 #[derive(ClapArgs)]
@@ -20,19 +20,14 @@ pub(crate) struct Args {
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 
-    /// Where the service is
-    #[arg(long, short, default_value = "http://127.0.0.1:8080", env = "FLIGHTRING_URL")]
-    url: String,
-
-    /// The service's token, if it asks for one
-    #[arg(long, env = "FLIGHTRING_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    service: Service,
 
     /// Go on with what arrives from now on
     #[arg(long, short)]
     follow: bool,
 
-    /// One JSON object a record
+    /// One JSON object a record, which `flightring import` takes in
     #[arg(long)]
     json: bool,
 
@@ -75,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         Signal::Logs => "logs",
         Signal::Metrics => "metrics",
         Signal::Stats => {
-            let figures = json_of(ask(&args, "recorder", &[])?)?;
+            let figures = json_of(args.service.get("recorder", &[])?)?;
             printer.line(format!("{figures:#}"))?;
             return Ok(Outcome::Fine);
         }
@@ -88,7 +83,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         .collect::<Vec<_>>();
     if args.follow {
         parameters.push(("follow", ""));
-        for line in BufReader::new(ask(&args, path, &parameters)?).lines() {
+        for line in BufReader::new(args.service.get(path, &parameters)?).lines() {
             let line = line?;
             match serde_json::from_str::<Json>(&line) {
                 Ok(record) if !args.json => match record.get("evicted") {
@@ -108,11 +103,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     if args.otlp {
         parameters.push(("format", "otlp"));
         let mut body = String::new();
-        ask(&args, path, &parameters)?.take(MOST).read_to_string(&mut body)?;
+        args.service.get(path, &parameters)?.take(MOST).read_to_string(&mut body)?;
         printer.line(body)?;
         return Ok(Outcome::Fine);
     }
-    let answer = json_of(ask(&args, path, &parameters)?)?;
+    let answer = json_of(args.service.get(path, &parameters)?)?;
     let records = answer["records"].as_array().map_or(&[][..], Vec::as_slice);
     for record in records {
         printer.line(if args.json { record.to_string() } else { text_of(args.signal, record) })?;
@@ -128,34 +123,6 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         complain(format_args!("there is more: add cursor={next}"));
     }
     Ok(Outcome::finding(records.is_empty()))
-}
-
-/// Asks the service; the body may be long, or endless.
-fn ask(args: &Args, path: &str, parameters: &[(&str, &str)]) -> Result<impl Read + use<>, Failure> {
-    let url = format!("{}/api/{path}", args.url.trim_end_matches('/'));
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::Message(format!("cannot ask {url}: {error}"));
-    let agent = ureq::Agent::new_with_config(
-        ureq::Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .http_status_as_error(false)
-            .build(),
-    );
-    let mut request = agent.get(&url);
-    if let Some(token) = &args.token {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    let response =
-        request.query_pairs(parameters.iter().copied()).call().map_err(|error| failed(&error))?;
-    let status = response.status();
-    let mut body = response.into_body().into_reader();
-    if !status.is_success() {
-        let mut text = String::new();
-        // What cannot be read of the explanation is left out.
-        let _ = body.by_ref().take(4096).read_to_string(&mut text);
-        return Err(failed(&format_args!("{status}: {}", text.trim())));
-    }
-    Ok(body)
 }
 
 fn json_of(body: impl Read) -> Result<Json, Failure> {
@@ -176,7 +143,7 @@ fn trace(args: &Args, printer: &mut Printer) -> Result<Outcome, Failure> {
     if !id_is_safe {
         return Err(Failure::Message(format!("\"{id}\" is no trace id: 32 hexadecimal digits")));
     }
-    let trace = json_of(ask(args, &format!("traces/{id}"), &[])?)?;
+    let trace = json_of(args.service.get(&format!("traces/{id}"), &[])?)?;
     let spans = trace["spans"].as_array().map_or(&[][..], Vec::as_slice);
     if args.json {
         printer.line(trace.to_string())?;

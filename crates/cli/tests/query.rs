@@ -67,6 +67,7 @@ fn filled() -> Recorder {
         start_ns: 0,
         point: Point::Gauge(Number::Int(42)),
         attributes: &[],
+        exemplars: &[],
     });
     recorder
 }
@@ -121,6 +122,31 @@ fn what_is_exported_can_be_taken_in() {
     let taken =
         other.ingest(Signal::Traces, flightring_store::Encoding::Json, &exported.stdout).unwrap();
     assert_eq!(taken.accepted, 4);
+
+    let all = query(&server, &["traces", "--json", "order=oldest"]);
+    let target = Recorder::new(&RecorderOptions::default()).unwrap();
+    let target_server = serve(&target);
+    let import = |lines: &[u8]| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spans.ndjson");
+        std::fs::write(&file, lines).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_flightring"))
+            .args(["import", "traces"])
+            .arg(&file)
+            .args(["--url", &format!("http://{}", target_server.address()), "--token", TOKEN])
+            .output()
+            .unwrap()
+    };
+    assert!(import(&all.stdout).status.success());
+    let mut cursor = target.query(Signal::Traces, flightring_store::Filter::default()).unwrap();
+    let newest = cursor.next().unwrap();
+    assert_eq!((newest.span_id(), newest.service()), ([5; 8], "web".into()));
+    assert_eq!(target.stats(Signal::Traces).count, 4);
+    let refused = import(b"{\"name\": \"fine\"}\n{\"evicted\": 3}\n\n[1]");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("2 could not be read"), "{}", text(&refused.stderr));
+    assert_eq!(target.stats(Signal::Traces).count, 5);
+
     let stats = query(&server, &["stats"]);
     let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
     assert_eq!(

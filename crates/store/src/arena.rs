@@ -9,6 +9,7 @@
 use std::sync::OnceLock;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::wire::array;
 
 /// Words of 8 bytes in a segment: 32 KiB, small against any useful store and large against a record.
 #[cfg(not(loom))]
@@ -16,7 +17,59 @@ pub(crate) const SEGMENT_WORDS: usize = 4096;
 #[cfg(loom)]
 pub(crate) const SEGMENT_WORDS: usize = 1;
 
-type Segment = Box<[AtomicU64]>;
+/// Of a size that the compiler knows, and a thin pointer.
+type Segment = Box<[AtomicU64; SEGMENT_WORDS]>;
+
+fn new_segment() -> Segment {
+    let words = (0..SEGMENT_WORDS).map(|_| AtomicU64::new(0)).collect::<Box<[_]>>();
+    match words.try_into() {
+        Ok(segment) => segment,
+        Err(_) => unreachable!("as many words as a segment has"),
+    }
+}
+
+/// Words that are copied in one step: the compiler does not unroll loops over atomics by itself.
+const STEP: usize = 8;
+
+fn store(run: &[AtomicU64], words: &[[u8; 8]]) {
+    let put = |word: &AtomicU64, bytes: &[u8; 8]| {
+        word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+    };
+    let (steps, last) = words.as_chunks::<STEP>();
+    let (run_steps, run_last) = run[..words.len()].as_chunks::<STEP>();
+    for (run, words) in run_steps.iter().zip(steps) {
+        for i in 0..STEP {
+            put(&run[i], &words[i]);
+        }
+    }
+    for (word, bytes) in run_last.iter().zip(last) {
+        put(word, bytes);
+    }
+}
+
+/// Copies the words to `out`, which has eight bytes for each.
+fn load(run: &[AtomicU64], out: &mut [u8]) {
+    let get = |word: &AtomicU64| word.load(Ordering::Relaxed).to_le_bytes();
+    let (steps, last) = run.as_chunks::<STEP>();
+    let (out_steps, out_last) = out.as_chunks_mut::<8>().0.as_chunks_mut::<STEP>();
+    for (run, out) in steps.iter().zip(out_steps) {
+        for i in 0..STEP {
+            out[i] = get(&run[i]);
+        }
+    }
+    for (word, out) in last.iter().zip(out_last) {
+        *out = get(word);
+    }
+}
+
+/// The bytes that fill no whole word, with zeros behind them.
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk() {
+        // The last eight bytes begin in the word before.
+        Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+        None => u64::from_le_bytes(array(rest)),
+    }
+}
 
 /// What readers and the writer share.
 pub(crate) struct Arena {
@@ -51,13 +104,8 @@ impl Arena {
             table: (0..count).map(|_| AtomicU32::new(0)).collect(),
             segments: (0..count).map(|_| OnceLock::new()).collect(),
         };
-        let writer = ArenaWriter {
-            head: 0,
-            first_segment: 0,
-            mapped: 0,
-            free: Vec::with_capacity(count),
-            allocated: 0,
-        };
+        let writer =
+            ArenaWriter { head: 0, first_segment: 0, mapped: 0, free: Vec::new(), allocated: 0 };
         (arena, writer)
     }
 
@@ -69,22 +117,25 @@ impl Arena {
         Some(&segment[(offset % SEGMENT_WORDS as u64) as usize..])
     }
 
-    /// Appends the `len` bytes at `offset` to `out`. What arrives is only meaningful if the record was still live
-    /// afterwards.
-    pub(crate) fn read(&self, mut offset: u64, len: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.resize(start + words(len) as usize * 8, 0);
-        let mut dst = &mut out[start..];
+    /// Copies the words at `offset` to `dst`, whose length is a multiple of 8. What arrives is only meaningful if the record
+    /// was still live afterwards.
+    #[inline]
+    pub(crate) fn read(&self, mut offset: u64, mut dst: &mut [u8]) {
         while !dst.is_empty() {
             let Some(run) = self.run(offset) else { break };
             let count = run.len().min(dst.len() / 8);
             let (now, later) = dst.split_at_mut(count * 8);
-            for (word, bytes) in run.iter().zip(now.chunks_exact_mut(8)) {
-                bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-            }
+            load(&run[..count], now);
             offset += count as u64;
             dst = later;
         }
+    }
+
+    /// Appends the `len` bytes at `offset` to `out`: as [`read`](Self::read).
+    pub(crate) fn append(&self, offset: u64, len: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + words(len) as usize * 8, 0);
+        self.read(offset, &mut out[start..]);
         out.truncate(start + len);
     }
 
@@ -97,59 +148,70 @@ impl Arena {
 
 impl ArenaWriter {
     /// Copies `bytes` in and returns their offset. The caller has evicted enough to stay within the cap.
+    #[inline]
     pub(crate) fn write(&mut self, arena: &Arena, bytes: &[u8]) -> u64 {
         let start = self.head;
-        let (whole, rest) = bytes.split_at(bytes.len() / 8 * 8);
-        let mut src = whole;
-        while !src.is_empty() {
-            let run = self.run(arena);
-            let count = run.len().min(src.len() / 8);
-            let (now, later) = src.split_at(count * 8);
-            for (word, bytes) in run.iter().zip(now.chunks_exact(8)) {
-                let mut buffer = [0; 8];
-                buffer.copy_from_slice(bytes);
-                word.store(u64::from_ne_bytes(buffer), Ordering::Relaxed);
-            }
-            self.head += count as u64;
-            src = later;
+        if bytes.is_empty() {
+            return start;
         }
+        let (mut whole, rest) = bytes.as_chunks::<8>();
+        let mut run = self.run(arena);
+        while whole.len() > run.len() {
+            let (now, later) = whole.split_at(run.len());
+            store(run, now);
+            self.head += run.len() as u64;
+            (whole, run) = (later, self.run(arena));
+        }
+        store(run, whole);
+        self.head += whole.len() as u64;
         if !rest.is_empty() {
-            let mut buffer = [0; 8];
-            buffer[..rest.len()].copy_from_slice(rest);
-            self.run(arena)[0].store(u64::from_ne_bytes(buffer), Ordering::Relaxed);
+            let word = match run.get(whole.len()) {
+                Some(word) => word,
+                None => &self.run(arena)[0],
+            };
+            word.store(last_word(bytes, rest), Ordering::Relaxed);
             self.head += 1;
         }
         start
     }
 
     /// The memory from `head` to the end of its segment.
+    #[inline]
     fn run<'a>(&mut self, arena: &'a Arena) -> &'a [AtomicU64] {
         let logical = self.head / SEGMENT_WORDS as u64;
-        let entry = &arena.table[(logical % arena.table.len() as u64) as usize];
         let physical = if logical < self.mapped {
-            entry.load(Ordering::Relaxed)
+            arena.table[(logical % arena.table.len() as u64) as usize].load(Ordering::Relaxed)
         } else {
-            self.mapped = logical + 1;
-            let physical = self.free.pop().unwrap_or_else(|| {
-                self.allocated += 1;
-                self.allocated - 1
-            });
-            entry.store(physical, Ordering::Relaxed);
-            physical
+            self.map(arena, logical)
         };
-        let segment = arena.segments[physical as usize]
-            .get_or_init(|| (0..SEGMENT_WORDS).map(|_| AtomicU64::new(0)).collect());
+        let segment = arena.segments[physical as usize].get_or_init(new_segment);
         &segment[(self.head % SEGMENT_WORDS as u64) as usize..]
     }
 
+    #[cold]
+    fn map(&mut self, arena: &Arena, logical: u64) -> u32 {
+        self.mapped = logical + 1;
+        let physical = self.free.pop().unwrap_or_else(|| {
+            self.allocated += 1;
+            self.allocated - 1
+        });
+        arena.table[(logical % arena.table.len() as u64) as usize]
+            .store(physical, Ordering::Relaxed);
+        physical
+    }
+
     /// Everything below `offset` is dead; whole segments below it are for reuse.
-    pub(crate) fn release(&mut self, arena: &Arena, offset: u64) {
+    /// `true`: the list of free segments may have grown.
+    #[inline]
+    pub(crate) fn release(&mut self, arena: &Arena, offset: u64) -> bool {
         let segment = offset / SEGMENT_WORDS as u64;
+        let any = self.first_segment < segment;
         while self.first_segment < segment {
             let entry = &arena.table[(self.first_segment % arena.table.len() as u64) as usize];
             self.free.push(entry.load(Ordering::Relaxed));
             self.first_segment += 1;
         }
+        any
     }
 
     /// Bytes of the segments that were ever needed.

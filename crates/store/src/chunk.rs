@@ -10,8 +10,6 @@
 
 /// Points in a full chunk.
 pub(crate) const CHUNK_POINTS: u16 = 128;
-/// Bytes of raw points that fill a chunk.
-const CHUNK_RAW: usize = 16 << 10;
 
 /// What the values of a series are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,44 +29,38 @@ pub(crate) struct Sample {
     pub(crate) value: u64,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Bits {
-    words: Vec<u64>,
+/// The bits of one point: at most 69 for each of three numbers, and 66 for the start time.
+#[derive(Debug, Default)]
+pub(crate) struct Bits {
+    words: [u64; 5],
     len: u32,
 }
 
 impl Bits {
+    #[inline]
     fn push(&mut self, value: u64, count: u32) {
         if count == 0 {
             return;
         }
         let value = if count == 64 { value } else { value & ((1 << count) - 1) };
-        let used = self.len % 64;
-        if used == 0 {
-            self.words.push(0);
-        }
-        let free = 64 - used;
-        if let Some(last) = self.words.last_mut() {
-            if count <= free {
-                *last |= value << (free - count);
-            } else {
-                *last |= value >> (count - free);
-                self.words.push(value << (64 - (count - free)));
-            }
+        let (index, free) = ((self.len / 64) as usize, 64 - self.len % 64);
+        if count <= free {
+            self.words[index] |= value << (free - count);
+        } else {
+            self.words[index] |= value >> (count - free);
+            self.words[index + 1] = value << (64 - (count - free));
         }
         self.len += count;
     }
 
-    /// The `count` bits at `at`.
-    fn get(&self, at: u32, count: u32) -> u64 {
-        if count == 0 {
-            return 0;
-        }
-        let (index, used) = ((at / 64) as usize, at % 64);
-        let word = |i: usize| self.words.get(i).copied().unwrap_or(0);
-        let high = word(index) << used;
-        let low = if used == 0 { 0 } else { word(index + 1) >> (64 - used) };
-        (high | low) >> (64 - count)
+    /// How many there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// The words that they take, from the highest bit on.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.words[..self.len.div_ceil(64) as usize]
     }
 }
 
@@ -87,7 +79,7 @@ fn push_difference(bits: &mut Bits, value: i64) {
 
 /// What is known of the point before.
 #[derive(Debug, Clone, Default)]
-struct State {
+pub(crate) struct State {
     position: u64,
     position_step: u64,
     time: u64,
@@ -100,7 +92,8 @@ struct State {
 }
 
 impl State {
-    fn push(&mut self, bits: &mut Bits, kind: Kind, sample: &Sample) {
+    /// Appends the point that comes after those before.
+    pub(crate) fn push(&mut self, bits: &mut Bits, kind: Kind, sample: &Sample) {
         let mut stepped = |value: u64, last: &mut u64, step: &mut u64| {
             let new_step = value.wrapping_sub(*last);
             push_difference(bits, new_step.wrapping_sub(*step) as i64);
@@ -152,83 +145,32 @@ impl State {
     }
 }
 
-/// Up to [`CHUNK_POINTS`] points.
-#[derive(Debug, Clone)]
-pub(crate) struct Chunk {
-    bits: Bits,
-    raw: Vec<u8>,
-    pub(crate) count: u16,
-    /// Position of the last point.
-    pub(crate) last: u64,
-    kind: Kind,
-}
-
-/// A chunk that is being written.
-#[derive(Debug)]
-pub(crate) struct Open {
-    pub(crate) chunk: Chunk,
-    state: State,
-}
-
-impl Open {
-    pub(crate) fn new(kind: Kind) -> Self {
-        let chunk = Chunk { bits: Bits::default(), raw: Vec::new(), count: 0, last: 0, kind };
-        Self { chunk, state: State::default() }
-    }
-
-    /// Appends a point; `raw` are the bytes of one that is no single number.
-    pub(crate) fn push(&mut self, sample: &Sample, raw: &[u8]) {
-        self.state.push(&mut self.chunk.bits, self.chunk.kind, sample);
-        self.chunk.raw.extend_from_slice(raw);
-        self.chunk.count += 1;
-        self.chunk.last = sample.position;
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.chunk.count == CHUNK_POINTS || self.chunk.raw.len() >= CHUNK_RAW
-    }
-
-    /// Ends the chunk and begins a new one.
-    pub(crate) fn seal(&mut self) -> Chunk {
-        let kind = self.chunk.kind;
-        let mut chunk = std::mem::replace(self, Self::new(kind)).chunk;
-        chunk.bits.words.shrink_to_fit();
-        chunk.raw.shrink_to_fit();
-        chunk
-    }
-}
-
-impl Chunk {
-    /// Heap bytes of the contents.
-    pub(crate) fn heap_bytes(&self) -> u64 {
-        (self.bits.words.capacity() * size_of::<u64>() + self.raw.capacity()) as u64
-    }
-
-    /// Bytes that the points take.
-    pub(crate) fn used_bytes(&self) -> u64 {
-        u64::from(self.bits.len.div_ceil(8)) + self.raw.len() as u64
-    }
-
-    /// The points, oldest first, each with its raw bytes.
-    pub(crate) fn samples(&self) -> Samples<'_> {
-        Samples { chunk: self, state: State::default(), at: 0, raw: &self.raw, left: self.count }
-    }
-}
-
-/// See [`Chunk::samples`].
+/// The points of a chunk, oldest first, each with its raw bytes.
 pub(crate) struct Samples<'a> {
-    chunk: &'a Chunk,
-    state: State,
+    kind: Kind,
+    words: &'a [u64],
     at: u32,
     raw: &'a [u8],
     left: u16,
+    state: State,
 }
 
-impl Samples<'_> {
+impl<'a> Samples<'a> {
+    /// Reads `count` points from a chunk's words and raw bytes.
+    pub(crate) fn new(kind: Kind, words: &'a [u64], raw: &'a [u8], count: u16) -> Self {
+        Self { kind, words, at: 0, raw, left: count, state: State::default() }
+    }
+
     fn bits(&mut self, count: u32) -> u64 {
-        let value = self.chunk.bits.get(self.at, count);
+        if count == 0 {
+            return 0;
+        }
+        let (index, used) = ((self.at / 64) as usize, self.at % 64);
         self.at += count;
-        value
+        let word = |i: usize| self.words.get(i).copied().unwrap_or(0);
+        let high = word(index) << used;
+        let low = if used == 0 { 0 } else { word(index + 1) >> (64 - used) };
+        (high | low) >> (64 - count)
     }
 
     fn difference(&mut self) -> u64 {
@@ -264,7 +206,7 @@ impl<'a> Iterator for Samples<'a> {
         self.state.position = self.state.position.wrapping_add(self.state.position_step);
         self.state.time_step = self.state.time_step.wrapping_add(self.difference());
         self.state.time = self.state.time.wrapping_add(self.state.time_step);
-        let kind = self.chunk.kind;
+        let kind = self.kind;
         if kind != Kind::Double {
             self.state.value_step = self.state.value_step.wrapping_add(self.difference());
             self.state.value = self.state.value.wrapping_add(self.state.value_step);
@@ -288,15 +230,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn round_trip(kind: Kind, samples: &[Sample]) -> Chunk {
-        let mut open = Open::new(kind);
+    /// How many bits the points take.
+    fn round_trip(kind: Kind, samples: &[Sample]) -> usize {
+        let (mut state, mut all) = (State::default(), Vec::new());
         for sample in samples {
-            open.push(sample, &[7; 3][..if kind == Kind::Raw { sample.value as usize } else { 0 }]);
+            let mut bits = Bits::default();
+            state.push(&mut bits, kind, sample);
+            all.extend(
+                (0..bits.len()).map(|i| bits.words()[(i / 64) as usize] >> (63 - i % 64) & 1),
+            );
         }
-        let chunk = open.seal();
-        let back = chunk.samples().map(|(sample, _)| sample).collect::<Vec<_>>();
+        let words = all
+            .chunks(64)
+            .map(|bits| bits.iter().enumerate().fold(0, |word, (i, bit)| word | bit << (63 - i)))
+            .collect::<Vec<_>>();
+        let raw = [7; 3 * 128];
+        let back = Samples::new(kind, &words, &raw, samples.len() as u16)
+            .map(|(sample, raw)| {
+                assert_eq!(raw.len() as u64, if kind == Kind::Raw { sample.value } else { 0 });
+                sample
+            })
+            .collect::<Vec<_>>();
         assert_eq!(back, samples);
-        chunk
+        all.len()
     }
 
     fn numbers() -> impl Strategy<Value = u64> {
@@ -335,7 +291,7 @@ mod tests {
             start: 1_690_000_000_000_000_000,
             value: 5 * i,
         });
-        let chunk = round_trip(Kind::Int, &counter.collect::<Vec<_>>());
-        assert!(chunk.used_bytes() < 128, "{}", chunk.used_bytes());
+        let bits = round_trip(Kind::Int, &counter.collect::<Vec<_>>());
+        assert!(bits < 128 * 8, "{bits}");
     }
 }

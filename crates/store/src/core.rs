@@ -29,12 +29,13 @@ use foldhash::fast::RandomState;
 use crate::arena::{Arena, words};
 use crate::config::{ConfigError, Limits};
 use crate::intern::{Chain, Entry, NONE, Names};
+use crate::page::Pages;
 use crate::series::{Series, SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Counter, Mutex, Ordering, fence};
 use crate::writer::Writer;
 
 /// Words in a slot.
-pub(crate) const SLOT_WORDS: usize = 12;
+pub(crate) const SLOT_WORDS: usize = 11;
 /// Severities are 0 to 24, metric types 1 to 5, status codes 0 to 2.
 pub(crate) const CLASSES: usize = 25;
 /// The id of a record without a name.
@@ -42,30 +43,40 @@ pub(crate) const NO_NAME: u32 = u32::MAX;
 
 pub(crate) mod word {
     //! Which word of a slot holds what.
-    pub(crate) const OFFSET: usize = 0;
-    pub(crate) const LEN_ORIGIN: usize = 1;
-    pub(crate) const TIME: usize = 2;
-    pub(crate) const END: usize = 3;
-    pub(crate) const TRACE: usize = 4; // and 5
-    pub(crate) const TRACE_LINKS: usize = 6;
-    pub(crate) const TRACE_RANK: usize = 7;
+    //! What is needed to find a trace stands together.
+    pub(crate) const TRACE: usize = 0; // and 1
+    pub(crate) const TRACE_LINKS: usize = 2;
+    pub(crate) const META: usize = 3;
+    pub(crate) const OFFSET: usize = 4;
+    pub(crate) const LEN_ORIGIN: usize = 5;
+    pub(crate) const TIME: usize = 6;
+    pub(crate) const END: usize = 7;
     pub(crate) const LINKS: usize = 8;
     pub(crate) const CLASS_LINK_NAME: usize = 9;
     pub(crate) const ARRIVAL: usize = 10;
-    pub(crate) const META: usize = 11;
 }
 
 /// Flag of a record that was too large and left a placeholder.
 pub(crate) const FLAG_OVERSIZE: u8 = 1;
+/// Flag of a record that is not the newest of its trace, for the writer.
+pub(crate) const FLAG_SUPERSEDED: u8 = 2;
 
 /// Who sent a record: the resource and the scope it came with.
 #[derive(Debug)]
 pub(crate) struct OriginExtra {
     pub(crate) service: u32,
-    pub(crate) service_entry: Arc<Entry<()>>,
+    pub(crate) service_entry: Arc<Entry<PlainOrigin>>,
 }
 
 pub(crate) type Origin = Entry<OriginExtra>;
+
+/// A slot's words.
+pub(crate) type SlotWords = [AtomicU64; SLOT_WORDS];
+
+/// Of a service, for the writer: one more than the id of the origin that says nothing but the service; 0 if there is
+/// none.
+#[derive(Debug)]
+pub(crate) struct PlainOrigin(pub(crate) Counter);
 
 /// A slot, copied out.
 #[derive(Debug, Clone, Copy)]
@@ -117,8 +128,8 @@ pub(crate) struct Counters {
     pub(crate) traces: Counter,
     /// Bytes of the held records, before rounding.
     pub(crate) live_bytes: Counter,
-    /// Words of the held records.
-    pub(crate) live_words: Counter,
+    /// Evicted records of which the callback was not told.
+    pub(crate) unreported: Counter,
     pub(crate) arena_bytes: Counter,
     pub(crate) list_bytes: Counter,
     pub(crate) scratch_bytes: Counter,
@@ -128,12 +139,15 @@ pub(crate) struct Counters {
 pub(crate) struct Shared {
     pub(crate) head: CachePadded<AtomicU64>,
     pub(crate) tail: CachePadded<AtomicU64>,
-    slots: Box<[AtomicU64]>,
+    slots: Box<[SlotWords]>,
+    /// 2^64 divided by the capacity, to find slots without a division.
+    reciprocal: u64,
     /// Newest record of the first trace of each bucket.
     buckets: Box<[AtomicU64]>,
     hasher: RandomState,
     pub(crate) arena: Arena,
-    pub(crate) services: Names<()>,
+    pub(crate) pages: Pages,
+    pub(crate) services: Names<PlainOrigin>,
     pub(crate) names: Names<()>,
     pub(crate) origins: Names<OriginExtra>,
     /// Whether records are kept by series, in place of slots and arena.
@@ -175,10 +189,12 @@ impl Core {
         let shared = Shared {
             head: CachePadded::new(AtomicU64::new(start)),
             tail: CachePadded::new(AtomicU64::new(start)),
-            slots: atomics(slots * SLOT_WORDS, 0),
+            slots: (0..slots).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect(),
+            reciprocal: u64::MAX / limits.capacity as u64,
             buckets: atomics(buckets, NONE),
             hasher: RandomState::default(),
             arena,
+            pages: Pages::new(),
             services,
             names,
             origins,
@@ -248,7 +264,7 @@ impl Counters {
             oversize: Counter::new(),
             traces: Counter::new(),
             live_bytes: Counter::new(),
-            live_words: Counter::new(),
+            unreported: Counter::new(),
             arena_bytes: Counter::new(),
             list_bytes: Counter::new(),
             scratch_bytes: Counter::new(),
@@ -277,19 +293,22 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn slot(&self, position: u64) -> &[AtomicU64] {
-        let index = (position % self.limits.capacity as u64) as usize;
-        &self.slots[index * SLOT_WORDS..][..SLOT_WORDS]
+    pub(crate) fn slot(&self, position: u64) -> &SlotWords {
+        let capacity = self.limits.capacity as u64;
+        // At most one less than the true quotient.
+        let quotient = ((u128::from(position) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = position - quotient * capacity;
+        self.slot_at((if rest < capacity { rest } else { rest - capacity }) as usize)
     }
 
     #[inline]
-    pub(crate) fn slot_at(&self, index: usize) -> &[AtomicU64] {
-        &self.slots[index * SLOT_WORDS..][..SLOT_WORDS]
+    pub(crate) fn slot_at(&self, index: usize) -> &SlotWords {
+        &self.slots[index]
     }
 
     #[inline]
     pub(crate) fn bucket(&self, trace: [u64; 2]) -> &AtomicU64 {
-        let hash = self.hasher.hash_one(trace);
+        let hash = self.hasher.hash_one(u128::from(trace[1]) << 64 | u128::from(trace[0]));
         &self.buckets[hash as usize & (self.buckets.len() - 1)]
     }
 
@@ -370,7 +389,7 @@ impl Shared {
 
     /// Heap bytes of slots, buckets and of the store itself, which lies behind an Arc and its two counters.
     pub(crate) fn index_bytes(&self) -> u64 {
-        let words = self.slots.len() + self.buckets.len();
+        let words = self.slots.len() * SLOT_WORDS + self.buckets.len();
         (words * size_of::<AtomicU64>()
             + size_of::<Core>().next_multiple_of(align_of::<Core>())
             + align_of::<Core>()) as u64

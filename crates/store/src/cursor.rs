@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::core::{By, Core, Origin, Shared, Slot};
+use crate::core::{By, Core, Shared, Slot};
 use crate::decode::{
     MAX_NAME, Signal, any_value, attributes, cut, resource_attributes, value_contains,
 };
 use crate::filter::{Filter, FilterError, Order};
 use crate::intern::{Chain, NONE};
+use crate::page::{Hit, Page};
 use crate::record::RecordRef;
 use crate::series::{Answer, Series};
 use crate::wire::{Value, fields};
@@ -34,45 +35,15 @@ pub struct Coverage {
     pub truncated: bool,
 }
 
-/// A filter, looked up in a store's names.
-struct Compiled {
+/// A filter, with its names looked up in a store.
+struct Matcher {
+    signal: Signal,
+    filter: Filter,
+    finder: Option<memchr::memmem::Finder<'static>>,
     trace: Option<[u64; 2]>,
     service: Option<u32>,
     names: Option<Vec<u32>>,
     classes: Option<Vec<u8>>,
-}
-
-/// What one page holds.
-#[derive(Default)]
-struct Page {
-    bytes: Vec<u8>,
-    hits: Vec<Hit>,
-    origins: Vec<Arc<Origin>>,
-    next: usize,
-}
-
-impl Page {
-    /// Room for what most answers need, so that a small one costs one allocation each.
-    fn new() -> Self {
-        Self { bytes: Vec::with_capacity(8 << 10), hits: Vec::with_capacity(16), ..Self::default() }
-    }
-
-    /// Takes points of an answer; `false` if there were fewer than `room`.
-    fn fill(&mut self, shared: &Shared, answer: &mut Answer, room: usize) -> bool {
-        while self.hits.len() < room {
-            let start = self.bytes.len();
-            let Some((slot, origin)) = answer.next(shared, &mut self.bytes) else { return false };
-            self.hits.push(Hit { slot, start, origin: self.origins.len() });
-            self.origins.push(origin);
-        }
-        true
-    }
-}
-
-struct Hit {
-    slot: Slot,
-    start: usize,
-    origin: usize,
 }
 
 /// Where the walk stands.
@@ -83,7 +54,9 @@ enum Walk {
     Down(u64),
     /// Every position upwards.
     Up(u64),
-    /// Back along chains, always taking the newest.
+    /// Back along a chain; the next one to look at, or none.
+    Chain(By, u64),
+    /// Back along several chains, always taking the newest.
     Chains(By, Vec<u64>),
     /// Positions that were collected, to be taken from the end.
     Collected(Vec<u64>),
@@ -95,10 +68,7 @@ enum Walk {
 /// read drop out of it, and the coverage says so. It holds no lock.
 pub struct Cursor {
     core: Arc<Core>,
-    signal: Signal,
-    filter: Filter,
-    finder: Option<memchr::memmem::Finder<'static>>,
-    compiled: Compiled,
+    matcher: Matcher,
     walk: Walk,
     /// Instead of a walk, for points that are kept by series.
     answer: Option<Answer>,
@@ -133,18 +103,14 @@ impl Cursor {
             .text
             .as_ref()
             .map(|text| memchr::memmem::Finder::new(text.as_bytes()).into_owned());
+        let classes = filter.classes(signal);
+        let matcher =
+            Matcher { signal, filter, finder, trace: None, service: None, names: None, classes };
         let mut cursor = Self {
-            signal,
-            finder,
-            compiled: Compiled {
-                trace: None,
-                service: None,
-                names: None,
-                classes: filter.classes(signal),
-            },
+            matcher,
             walk: Walk::Nothing,
             answer: None,
-            page: Page::new(),
+            page: shared.pages.take(),
             asked,
             from,
             returned: 0,
@@ -152,7 +118,6 @@ impl Cursor {
             current: None,
             finished: false,
             truncated: false,
-            filter,
             core,
         };
         cursor.plan();
@@ -165,20 +130,21 @@ impl Cursor {
         let shared = &core.shared;
         let (from, to) = self.asked;
         let mut best = (u64::MAX, None);
-        let mut offer = |count: u64, by: By, heads: Vec<u64>| {
+        let mut offer = |count: u64, by: By, heads: Heads| {
             if count < best.0 {
                 best = (count, Some((by, heads)));
             }
         };
-        if let Some(service) = &self.filter.service {
+        if let Some(service) = &self.matcher.filter.service {
             let Some((id, entry)) = shared.services.find(cut(service.as_bytes(), MAX_NAME)) else {
                 return;
             };
-            self.compiled.service = Some(id);
-            offer(entry.chain.count(), By::Service, vec![entry.chain.newest()]);
+            self.matcher.service = Some(id);
+            offer(entry.chain.count(), By::Service, Heads::One(entry.chain.newest()));
         }
-        if !self.filter.names.is_empty() {
+        if !self.matcher.filter.names.is_empty() {
             let mut found = self
+                .matcher
                 .filter
                 .names
                 .iter()
@@ -188,23 +154,23 @@ impl Cursor {
             found.dedup_by_key(|(id, _)| *id);
             let chains = found.iter().map(|(_, entry)| &entry.chain).collect::<Vec<_>>();
             offer(total(&chains), By::Name, heads(&chains));
-            self.compiled.names = Some(found.iter().map(|(id, _)| *id).collect());
+            self.matcher.names = Some(found.iter().map(|(id, _)| *id).collect());
         }
-        if let Some(classes) = &self.compiled.classes {
+        if let Some(classes) = &self.matcher.classes {
             let chains = classes
                 .iter()
                 .map(|&class| &shared.classes[usize::from(class)])
                 .collect::<Vec<_>>();
             offer(total(&chains), By::Class, heads(&chains));
         }
-        if let Some(trace) = self.filter.trace_id {
+        if let Some(trace) = self.matcher.filter.trace_id {
             let trace = trace_words(trace);
             let Some(newest) = core.newest_of_trace(trace) else { return };
-            self.compiled.trace = Some(trace);
-            best = (0, Some((By::Trace, vec![newest])));
+            self.matcher.trace = Some(trace);
+            best = (0, Some((By::Trace, Heads::One(newest))));
         }
         if shared.by_series {
-            let compiled = &self.compiled;
+            let compiled = &self.matcher;
             let wanted = |series: &Series| {
                 compiled.service.is_none_or(|service| service == series.service)
                     && compiled.names.as_ref().is_none_or(|names| names.contains(&series.name))
@@ -213,17 +179,20 @@ impl Cursor {
                         .as_ref()
                         .is_none_or(|classes| classes.contains(&series.class))
             };
-            let newest_first = self.filter.order == Order::NewestFirst;
+            let newest_first = self.matcher.filter.order == Order::NewestFirst;
             let range = (self.from, self.asked.1);
-            self.answer = Some(Answer::collect(shared, &self.filter, range, newest_first, wanted));
+            self.answer =
+                Some(Answer::collect(shared, &self.matcher.filter, range, newest_first, wanted));
             return;
         }
-        self.walk = match (best.1, self.filter.order) {
+        self.walk = match (best.1, self.matcher.filter.order) {
             (None, Order::NewestFirst) => Walk::Down(to),
             (None, Order::OldestFirst) => Walk::Up(from),
             (Some((by, heads)), order) => {
-                let mut walk = Walk::Chains(by, heads);
-                self.resume(&mut walk);
+                let mut walk = match heads {
+                    Heads::One(head) => Walk::Chain(by, self.resumed(by, head)),
+                    Heads::Many(heads) => Walk::Chains(by, heads),
+                };
                 if order == Order::OldestFirst {
                     let mut positions = Vec::new();
                     while let Some(slot) = next_of(shared, &mut walk, self.asked, self.from) {
@@ -236,28 +205,21 @@ impl Cursor {
         };
     }
 
-    /// If the range ends at a record of the one chain to follow, as it does when an answer is continued, begins at
+    /// Where to begin on a chain: if the range ends at one of its records, as it does when an answer is continued, at
     /// that record instead of at the newest.
-    fn resume(&self, walk: &mut Walk) {
-        let Walk::Chains(by, heads) = walk else { return };
-        let shared = &self.core.shared;
-        let [head] = heads.as_mut_slice() else { return };
-        if *head == NONE || *head < self.asked.1 {
-            return;
+    fn resumed(&self, by: By, head: u64) -> u64 {
+        let (shared, end) = (&self.core.shared, self.asked.1);
+        if head == NONE || head <= end {
+            return head;
         }
-        let Some(newest) = shared.load(*head) else { return };
-        let Some(at) = (self.asked.1 < *head).then(|| shared.load(self.asked.1)).flatten() else {
-            return;
-        };
-        let same = match *by {
+        let (Some(newest), Some(at)) = (shared.load(head), shared.load(end)) else { return head };
+        let same = match by {
             By::Trace => at.trace == newest.trace,
             By::Service => at.service == newest.service,
             By::Name => at.name == newest.name,
             By::Class => at.class == newest.class,
         };
-        if same {
-            *head = at.position;
-        }
+        if same { end } else { head }
     }
 
     /// The next record, or `None` at the end of the answer.
@@ -280,12 +242,12 @@ impl Cursor {
     /// What kind of records these are.
     #[must_use]
     pub fn signal(&self) -> Signal {
-        self.signal
+        self.matcher.signal
     }
 
     /// Whether the page has a next record to return.
     fn ready(&mut self) -> bool {
-        if self.filter.limit.is_some_and(|limit| self.returned >= limit) {
+        if self.matcher.filter.limit.is_some_and(|limit| self.returned >= limit) {
             self.look_beyond();
             return false;
         }
@@ -311,113 +273,42 @@ impl Cursor {
     fn record(&self, index: usize) -> RecordRef<'_> {
         let hit = &self.page.hits[index];
         RecordRef {
-            signal: self.signal,
+            signal: self.matcher.signal,
             sequence: self.core.shared.sequence(hit.slot.position),
             slot: &hit.slot,
             origin: &self.page.origins[hit.origin],
-            wire: &self.page.bytes[hit.start..hit.start + hit.slot.len as usize],
+            wire: self.page.wire(hit.start, hit.slot.len),
         }
     }
 
     /// Fills the page; `false` at the end.
     fn fetch(&mut self) -> bool {
-        let core = Arc::clone(&self.core);
+        let Self { core, matcher, walk, page, .. } = self;
         let shared = &core.shared;
         self.current = None;
         while !self.finished {
-            self.page.next = 0;
-            self.page.bytes.clear();
-            self.page.hits.clear();
-            self.page.origins.clear();
-            let room = self
+            page.clear();
+            let room = matcher
                 .filter
                 .limit
                 .map_or(PAGE, |limit| limit.saturating_sub(self.returned).clamp(1, PAGE));
             if let Some(answer) = &mut self.answer {
-                self.finished = !self.page.fill(shared, answer, room);
+                self.finished = !page.fill(shared, answer, room);
             } else {
-                while self.page.hits.len() < room {
-                    let Some(slot) = next_of(shared, &mut self.walk, self.asked, self.from) else {
+                while page.hits.len() < room {
+                    let Some(slot) = next_of(shared, walk, self.asked, self.from) else {
                         self.finished = true;
                         break;
                     };
-                    self.consider(shared, slot);
+                    matcher.consider(shared, slot, page);
                 }
-                self.add_origins(shared);
+                matcher.add_origins(shared, page);
             }
-            if !self.page.hits.is_empty() {
+            if !page.hits.is_empty() {
                 return true;
             }
         }
         false
-    }
-
-    /// Takes a record into the page if it matches and is still held when all of it is copied.
-    fn consider(&mut self, shared: &Shared, slot: Slot) {
-        if !self.slot_matches(&slot) {
-            return;
-        }
-        let start = self.page.bytes.len();
-        shared.arena.read(slot.offset, slot.len as usize, &mut self.page.bytes);
-        let keep = shared.still_held(slot.position) && self.body_matches(&self.page.bytes[start..]);
-        if keep {
-            self.page.hits.push(Hit { slot, start, origin: 0 });
-        } else {
-            self.page.bytes.truncate(start);
-        }
-    }
-
-    fn slot_matches(&self, slot: &Slot) -> bool {
-        let (filter, compiled) = (&self.filter, &self.compiled);
-        let duration = slot.end.saturating_sub(slot.time);
-        compiled.trace.is_none_or(|trace| trace == slot.trace)
-            && compiled.service.is_none_or(|service| service == slot.service)
-            && compiled.names.as_ref().is_none_or(|names| names.contains(&slot.name))
-            && compiled.classes.as_ref().is_none_or(|classes| classes.contains(&slot.class))
-            && filter.min_duration_ns.is_none_or(|least| duration >= least)
-            && filter.max_duration_ns.is_none_or(|most| duration <= most)
-            && filter.from_time_ns.is_none_or(|from| slot.time >= from)
-            && filter.to_time_ns.is_none_or(|to| slot.time < to)
-    }
-
-    fn body_matches(&self, wire: &[u8]) -> bool {
-        self.finder.as_ref().is_none_or(|finder| {
-            let body = fields(wire).flatten().filter(|field| field.0 == 5).last();
-            let Some((_, Value::Bytes(body))) = body else { return false };
-            matches!(any_value(body), Ok(Some(value)) if value_contains(&value, finder, 0))
-        })
-    }
-
-    /// Looks the origins of the page up, all at once, and drops what was evicted meanwhile: its origin's id may
-    /// already mean another.
-    fn add_origins(&mut self, shared: &Shared) {
-        let page = &mut self.page;
-        let mut last = None;
-        shared.origins.resolve(|get| {
-            for hit in &mut page.hits {
-                if last != Some(hit.slot.origin) {
-                    let Some(origin) = get(hit.slot.origin) else {
-                        hit.origin = usize::MAX;
-                        continue;
-                    };
-                    page.origins.push(origin);
-                    last = Some(hit.slot.origin);
-                }
-                hit.origin = page.origins.len() - 1;
-            }
-        });
-        let (origins, bytes) = (&page.origins, &page.bytes);
-        let (signal, filter) = (self.signal, &self.filter);
-        page.hits.retain(|hit| {
-            hit.origin != usize::MAX
-                && shared.still_held(hit.slot.position)
-                && attributes_match(
-                    signal,
-                    filter,
-                    &bytes[hit.start..hit.start + hit.slot.len as usize],
-                    &origins[hit.origin].key,
-                )
-        });
     }
 
     /// What the answer, as far as it was read, can speak of. Ask after the last record.
@@ -442,22 +333,112 @@ impl Cursor {
     pub fn rest(&self) -> Option<std::ops::Range<u64>> {
         let last = self.last?;
         let shared = &self.core.shared;
-        Some(match self.filter.order {
+        Some(match self.matcher.filter.order {
             Order::NewestFirst => shared.sequence(self.asked.0)..shared.sequence(last),
             Order::OldestFirst => shared.sequence(last + 1)..shared.sequence(self.asked.1),
         })
     }
 }
 
-fn heads(chains: &[&Chain]) -> Vec<u64> {
-    chains.iter().filter(|chain| chain.count() > 0).map(|chain| chain.newest()).collect()
+impl Matcher {
+    /// Takes a record into the page if it matches and is still held when all of it is copied.
+    #[inline]
+    fn consider(&self, shared: &Shared, slot: Slot, page: &mut Page) {
+        if !self.slot_matches(&slot) {
+            return;
+        }
+        let start = page.copy(shared, &slot);
+        if shared.still_held(slot.position) && self.body_matches(page.wire(start, slot.len)) {
+            page.hits.push(Hit { slot, start, origin: 0 });
+        } else {
+            page.take_back(start);
+        }
+    }
+
+    fn slot_matches(&self, slot: &Slot) -> bool {
+        let filter = &self.filter;
+        let duration = slot.end.saturating_sub(slot.time);
+        self.trace.is_none_or(|trace| trace == slot.trace)
+            && self.service.is_none_or(|service| service == slot.service)
+            && self.names.as_ref().is_none_or(|names| names.contains(&slot.name))
+            && self.classes.as_ref().is_none_or(|classes| classes.contains(&slot.class))
+            && filter.min_duration_ns.is_none_or(|least| duration >= least)
+            && filter.max_duration_ns.is_none_or(|most| duration <= most)
+            && filter.from_time_ns.is_none_or(|from| slot.time >= from)
+            && filter.to_time_ns.is_none_or(|to| slot.time < to)
+    }
+
+    fn body_matches(&self, wire: &[u8]) -> bool {
+        self.finder.as_ref().is_none_or(|finder| {
+            let body = fields(wire).flatten().filter(|field| field.0 == 5).last();
+            let Some((_, Value::Bytes(body))) = body else { return false };
+            matches!(any_value(body), Ok(Some(value)) if value_contains(&value, finder, 0))
+        })
+    }
+
+    /// Looks the origins of the page up, all at once, and drops what was evicted meanwhile: its origin's id may
+    /// already mean another.
+    fn add_origins(&self, shared: &Shared, page: &mut Page) {
+        let mut last = None;
+        shared.origins.resolve(|get| {
+            for hit in &mut page.hits {
+                if last != Some(hit.slot.origin) {
+                    let Some(origin) = get(hit.slot.origin) else {
+                        hit.origin = usize::MAX;
+                        continue;
+                    };
+                    page.origins.push(origin);
+                    last = Some(hit.slot.origin);
+                }
+                hit.origin = page.origins.len() - 1;
+            }
+        });
+        let mut hits = std::mem::take(&mut page.hits);
+        hits.retain(|hit| {
+            hit.origin != usize::MAX && shared.still_held(hit.slot.position) && {
+                let wire = page.wire(hit.start, hit.slot.len);
+                attributes_match(self.signal, &self.filter, wire, &page.origins[hit.origin].key)
+            }
+        });
+        page.hits = hits;
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.core.shared.pages.give_back(std::mem::take(&mut self.page));
+    }
+}
+
+/// The newest records of the chains to follow.
+enum Heads {
+    One(u64),
+    Many(Vec<u64>),
+}
+
+fn heads(chains: &[&Chain]) -> Heads {
+    match chains {
+        [chain] => Heads::One(if chain.count() > 0 { chain.newest() } else { NONE }),
+        _ => Heads::Many(
+            chains.iter().filter(|chain| chain.count() > 0).map(|chain| chain.newest()).collect(),
+        ),
+    }
 }
 
 fn total(chains: &[&Chain]) -> u64 {
     chains.iter().map(|chain| chain.count()).sum()
 }
 
+/// The record before one on a chain.
+fn before(slot: &Slot, by: By) -> u64 {
+    match slot.links[by as usize] {
+        0 => NONE,
+        link => slot.position.saturating_sub(u64::from(link)),
+    }
+}
+
 /// The next record of the walk that is held and within the range.
+#[inline]
 fn next_of(shared: &Shared, walk: &mut Walk, (_, to): (u64, u64), from: u64) -> Option<Slot> {
     match walk {
         Walk::Nothing => None,
@@ -481,6 +462,14 @@ fn next_of(shared: &Shared, walk: &mut Walk, (_, to): (u64, u64), from: u64) -> 
                 return Some(slot);
             }
         },
+        Walk::Chain(by, next) => loop {
+            // Everything further back is older than the range, or evicted.
+            let slot = (*next != NONE && *next >= from).then(|| shared.load(*next)).flatten()?;
+            *next = before(&slot, *by);
+            if slot.position < to {
+                return Some(slot);
+            }
+        },
         Walk::Chains(by, heads) => loop {
             let (index, position) = heads
                 .iter()
@@ -488,10 +477,8 @@ fn next_of(shared: &Shared, walk: &mut Walk, (_, to): (u64, u64), from: u64) -> 
                 .enumerate()
                 .filter(|(_, p)| *p != NONE)
                 .max_by_key(|(_, p)| *p)?;
-            // Everything further back is older than the range, or evicted.
             let slot = (position >= from).then(|| shared.load(position)).flatten()?;
-            let link = slot.links[*by as usize];
-            heads[index] = if link == 0 { NONE } else { position.saturating_sub(u64::from(link)) };
+            heads[index] = before(&slot, *by);
             if position < to {
                 return Some(slot);
             }

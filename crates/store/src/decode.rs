@@ -1,7 +1,7 @@
 //! From wire bytes to what the indexes need, and to what a reader asks for.
 
 use crate::core::CLASSES;
-use crate::input::{MAX_DEPTH, UNKNOWN_SERVICE};
+use crate::input::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
 use crate::wire::{Encode, Value, WireError, array, fields};
 use crate::writer::Record;
 
@@ -210,7 +210,7 @@ pub(crate) fn service_of(resource: &[u8]) -> Result<&[u8], WireError> {
     for field in fields(resource) {
         if let (1, Value::Bytes(attribute)) = field? {
             let (key, value) = key_value(attribute)?;
-            if key == b"service.name"
+            if key == SERVICE_NAME
                 && let Some(AnyValue::Str(text)) = value
                 && !text.is_empty()
             {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cursor::Cursor;
 use crate::decode::{METRIC_TYPES, Signal};
+use crate::input::put_origin;
 use crate::json_out::to_json;
 use crate::record::RecordRef;
 use crate::schema;
@@ -11,7 +12,9 @@ use crate::wire::{Encode, Value, fields};
 
 impl RecordRef<'_> {
     /// The record as a JSON object: OTLP's members, and `sequence`, `service`, `arrivalUnixNano`, and `placeholder` if
-    /// that is all that is left of it. Numbers of 64 bits are strings, as in OTLP.
+    /// that is all that is left of it. If more is known of where it came from than the service: `resource`, `scope`,
+    /// `resourceSchemaUrl` and `scopeSchemaUrl`, as far as they are there. Numbers of 64 bits are strings, as in OTLP.
+    /// Lines of such objects can be [taken in](crate::Recorder::ingest) again.
     #[must_use]
     pub fn to_json(&self) -> Json {
         let mut members = to_json(schema::record(self.signal()), self.wire());
@@ -27,14 +30,18 @@ impl RecordRef<'_> {
         if self.is_placeholder() {
             members.insert("placeholder".to_owned(), true.into());
         }
+        if !is_plain(self.origin(), self.service_bytes()) {
+            members.extend(to_json(schema::origin(), self.origin()));
+        }
         Json::Object(members)
     }
+}
 
-    /// The resource and scope that the record came with, as a JSON object.
-    #[must_use]
-    pub fn origin_json(&self) -> Json {
-        Json::Object(to_json(schema::origin(), self.origin()))
-    }
+/// Whether an origin says nothing but the service.
+fn is_plain(origin: &[u8], service: &[u8]) -> bool {
+    let mut plain = Vec::new();
+    put_origin(service, &mut plain);
+    origin == plain
 }
 
 /// What belongs to the origin: copied from its key to where OTLP has it.
@@ -52,6 +59,19 @@ fn put_parts(origin: &[u8], scope: bool, out: &mut Vec<u8>) {
     }
 }
 
+/// An OTLP request with records of one origin; `records` are the fields that hold them.
+pub(crate) fn request_of(origin: &[u8], records: &[u8]) -> Vec<u8> {
+    let mut request = Vec::with_capacity(records.len() + origin.len() + 32);
+    request.put_message(1, |out| {
+        put_parts(origin, false, out);
+        out.put_message(2, |out| {
+            put_parts(origin, true, out);
+            out.extend_from_slice(records);
+        });
+    });
+    request
+}
+
 impl Cursor {
     /// The next records of one origin as an OTLP request of their own; `None` at the end. Requests may be
     /// concatenated to one.
@@ -63,15 +83,7 @@ impl Cursor {
         while let Some(record) = self.next_of_origin(&origin) {
             records.put_bytes(2, record.wire());
         }
-        let mut request = Vec::with_capacity(records.len() + origin.len() + 32);
-        request.put_message(1, |out| {
-            put_parts(&origin, false, out);
-            out.put_message(2, |out| {
-                put_parts(&origin, true, out);
-                out.extend_from_slice(&records);
-            });
-        });
-        Some(request)
+        Some(request_of(&origin, &records))
     }
 
     /// Reads the cursor to its end as one OTLP request in Protocol Buffers, as exporters send and

@@ -7,20 +7,22 @@
 use std::fmt;
 
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
-use crate::input::{UNKNOWN_SERVICE, encode_origin};
+use crate::input::{UNKNOWN_SERVICE, put_origin};
 use crate::store::{Added, Store};
-use crate::sync::{MutexGuard, bump};
+use crate::sync::{MutexGuard, unlocked};
 use crate::wire::{Encode, Value, WireError, fields};
-use crate::writer::Writer;
+use crate::writer::{BATCH, Writer};
 use crate::{json_in, schema};
 
-/// How a request is encoded.
+/// How records are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// `application/x-protobuf`.
     Protobuf,
     /// `application/json`.
     Json,
+    /// `application/x-ndjson`: the lines that exporting records gives, one a record, in place of a request.
+    Ndjson,
 }
 
 /// What became of a request's records.
@@ -53,6 +55,13 @@ impl Ingested {
             part(self.trace_full, "belong to a trace that holds as many records as it may"),
         ];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.placeholders += other.placeholders;
+        self.malformed += other.malformed;
+        self.trace_full += other.trace_full;
     }
 
     fn count(&mut self, added: Added) {
@@ -107,9 +116,6 @@ impl From<WireError> for IngestError {
     }
 }
 
-/// Records between two chances for another writer.
-const BATCH: u64 = 64;
-
 /// The most bytes of a request.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
 
@@ -129,14 +135,34 @@ pub(crate) fn ingest(
                 json_in::to_wire(schema::request(store.signal), body).map_err(IngestError::Json)?;
             protobuf(store, &wire, now)
         }
+        Encoding::Ndjson => lines(store, body, now),
     }
+}
+
+/// Takes lines in, each a record; those that are none are refused alone.
+fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> {
+    let mut result = Ingested::default();
+    for line in body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
+        if line.is_empty() {
+            continue;
+        }
+        match json_in::line_to_request(store.signal, line) {
+            Some(request) => match protobuf(store, &request, now)? {
+                // A metric without a point is no record.
+                nothing if nothing == Ingested::default() => result.malformed += 1,
+                taken => result.add(&taken),
+            },
+            None => result.malformed += 1,
+        }
+    }
+    Ok(result)
 }
 
 fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestError> {
     check(request)?;
     let mut ingest = Ingest {
         store,
-        writer: store.core.writer.lock(),
+        writer: store.lock_for(now),
         now,
         result: Ingested::default(),
         seen: 0,
@@ -146,8 +172,10 @@ fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestE
     for resource_records in messages(request, 1) {
         ingest.resource(resource_records);
     }
-    ingest.writer.account_buffers(&store.core.shared);
-    Ok(ingest.result)
+    let Ingest { writer, result, .. } = ingest;
+    writer.account_buffers(&store.core.shared);
+    store.release(writer);
+    Ok(result)
 }
 
 /// Walks the framing, which is the same for the three signals: request, resources, scopes, records.
@@ -213,7 +241,7 @@ impl Ingest<'_> {
         if self.key.len() > shared.limits.max_record_bytes {
             // A resource larger than a record may be is cut to its service.
             self.key.clear();
-            encode_origin(&String::from_utf8_lossy(service), &mut self.key);
+            put_origin(service, &mut self.key);
         }
         let origin = self.writer.pin(shared, &self.key, cut(service, MAX_NAME));
         for record in messages(scope_records, 2) {
@@ -229,6 +257,7 @@ impl Ingest<'_> {
     fn record(&mut self, origin: u32, wire: &[u8]) {
         match decode::record(self.store.signal, wire) {
             Ok(record) => {
+                self.writer.retain(origin);
                 let added = self.store.insert(&mut self.writer, origin, record, self.now);
                 self.result.count(added);
             }
@@ -236,7 +265,13 @@ impl Ingest<'_> {
         }
         self.seen += 1;
         if self.seen.is_multiple_of(BATCH) {
-            bump(&mut self.writer);
+            let report = self.writer.take_report();
+            let core = &self.store.core;
+            unlocked(&mut self.writer, || {
+                if let Some(report) = report {
+                    report.deliver(core);
+                }
+            });
         }
     }
 

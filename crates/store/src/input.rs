@@ -225,7 +225,13 @@ pub struct Metric<'a> {
     pub point: Point<'a>,
     /// Which of the metric's series.
     pub attributes: &'a [Attribute<'a>],
+    /// Measurements that stand for the rest, with the traces they belong to: OTLP's `Exemplar` messages. Summaries have
+    /// none.
+    pub exemplars: &'a [&'a [u8]],
 }
+
+/// The attribute of a resource that names the service.
+pub(crate) const SERVICE_NAME: &[u8] = b"service.name";
 
 /// The service of records that do not name one.
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown";
@@ -234,11 +240,13 @@ pub(crate) const UNKNOWN_SERVICE: &str = "unknown";
 pub(crate) const MAX_DEPTH: usize = 32;
 
 /// Bytes of a tag below 16 and of a length-delimited value behind it.
+#[inline]
 fn delimited(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
 
 /// Bytes of an `AnyValue` message. Sizes are computed before the bytes are written, so that nothing is moved.
+#[inline]
 fn any_len(value: &Value<'_>, depth: usize) -> usize {
     match value {
         Value::Str(text) => delimited(text.len()),
@@ -291,32 +299,40 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) {
     }
 }
 
+#[inline]
 fn put_attributes_at(out: &mut Vec<u8>, number: u32, attributes: &[Attribute<'_>], depth: usize) {
     for attribute in attributes {
         let value_len = any_len(&attribute.value, depth);
         out.put_len(number, delimited(attribute.key.len()) + delimited(value_len));
         out.put_bytes(1, attribute.key.as_bytes());
         out.put_len(2, value_len);
-        put_any(out, &attribute.value, depth);
+        match attribute.value {
+            Value::Str(text) => out.put_bytes(1, text.as_bytes()),
+            ref other => put_any(out, other, depth),
+        }
     }
 }
 
+#[inline]
 fn put_attributes(out: &mut Vec<u8>, number: u32, attributes: &[Attribute<'_>]) {
     put_attributes_at(out, number, attributes, 0);
 }
 
+#[inline]
 fn put_text(out: &mut Vec<u8>, number: u32, text: &str) {
     if !text.is_empty() {
         out.put_bytes(number, text.as_bytes());
     }
 }
 
+#[inline]
 fn put_id<const N: usize>(out: &mut Vec<u8>, number: u32, id: [u8; N]) {
     if id != [0; N] {
         out.put_bytes(number, &id);
     }
 }
 
+#[inline]
 fn put_time(out: &mut Vec<u8>, number: u32, time: u64) {
     if time != 0 {
         out.put_fixed64(number, time);
@@ -486,6 +502,11 @@ impl Input for Metric<'_> {
 
 impl Metric<'_> {
     fn encode_point(&self, out: &mut Vec<u8>) {
+        let exemplars = |out: &mut Vec<u8>, number| {
+            for exemplar in self.exemplars {
+                out.put_bytes(number, exemplar);
+            }
+        };
         put_time(out, 2, self.start_ns);
         put_time(out, 3, self.time_ns);
         match self.point {
@@ -494,6 +515,7 @@ impl Metric<'_> {
                     Number::Double(value) => out.put_fixed64(4, value.to_bits()),
                     Number::Int(value) => out.put_fixed64(6, value as u64),
                 }
+                exemplars(out, 5);
                 put_attributes(out, 7, self.attributes);
             }
             Point::Histogram { count, sum, bucket_counts, bounds, .. } => {
@@ -501,6 +523,7 @@ impl Metric<'_> {
                 put_double(out, 5, sum);
                 put_packed(out, 6, bucket_counts.iter().copied());
                 put_packed(out, 7, bounds.iter().map(|bound| bound.to_bits()));
+                exemplars(out, 8);
                 put_attributes(out, 9, self.attributes);
             }
             Point::ExponentialHistogram {
@@ -519,6 +542,7 @@ impl Metric<'_> {
                 out.put_fixed64(7, zero_count);
                 put_buckets(out, 8, &positive);
                 put_buckets(out, 9, &negative);
+                exemplars(out, 11);
             }
             Point::Summary { count, sum, quantiles } => {
                 out.put_fixed64(4, count);
@@ -573,8 +597,12 @@ fn put_buckets(out: &mut Vec<u8>, number: u32, buckets: &Buckets<'_>) {
 }
 
 /// Appends the origin key of a record that names only its service: a resource with that attribute, no scope.
-pub(crate) fn encode_origin(service: &str, out: &mut Vec<u8>) {
-    let attribute = Attribute::text("service.name", service);
-    out.put_len(1, delimited(attribute_len(&attribute, 0)));
-    put_attributes(out, 1, &[attribute]);
+pub(crate) fn put_origin(service: &[u8], out: &mut Vec<u8>) {
+    let value = delimited(service.len());
+    let attribute = delimited(SERVICE_NAME.len()) + delimited(value);
+    out.put_len(1, delimited(attribute));
+    out.put_len(1, attribute);
+    out.put_bytes(1, SERVICE_NAME);
+    out.put_len(2, value);
+    out.put_bytes(1, service);
 }

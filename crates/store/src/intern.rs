@@ -3,7 +3,7 @@
 //! The writer keeps its own map, so that adding a record with known names takes no lock. Readers have a second map
 //! of the same entries behind a lock that the writer touches only when a name appears or disappears.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -93,6 +93,7 @@ impl<T> Map<T> {
         self.entries.get(id as usize)?.as_ref()
     }
 
+    #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         self.table
             .find(hash, |&id| self.entry(id).is_some_and(|e| e.hash == hash && *e.key == *key))
@@ -155,9 +156,17 @@ impl<T> Names<T> {
         (names, NamesWriter { map: Map::new(), free: Vec::new(), entry_bytes: 0 })
     }
 
+    /// Without the length in front that hashing a slice would add: a key is all there is.
+    #[inline]
+    fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+
     /// The entry with this text, with its id.
     pub(crate) fn find(&self, key: &[u8]) -> Option<(u32, Arc<Entry<T>>)> {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hash(key);
         let map = self.map.read();
         let id = map.find(hash, key)?;
         Some((id, Arc::clone(map.entry(id)?)))
@@ -214,13 +223,19 @@ impl<T> NamesWriter<T> {
         key: &[u8],
         extra: impl FnOnce() -> T,
     ) -> u32 {
-        let hash = names.hasher.hash_one(key);
+        let hash = names.hash(key);
         let id = match self.map.find(hash, key) {
             Some(id) => id,
             None => self.insert(names, key, hash, extra()),
         };
         self.get(id).refs.add(1);
         id
+    }
+
+    /// The id of `key`, if it is there.
+    #[inline]
+    pub(crate) fn find(&self, names: &Names<T>, key: &[u8]) -> Option<u32> {
+        self.map.find(names.hash(key), key)
     }
 
     #[cold]

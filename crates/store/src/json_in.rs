@@ -1,17 +1,21 @@
 //! JSON to wire bytes, in one pass over the text: nothing is built in between, so a request takes no more memory than
 //! its own size again. Depth is bounded by the parser (128).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::decode::Signal;
+use crate::export::request_of;
+use crate::input::put_origin;
 use crate::schema::Kind::{
     Base64, Bool, Double, Fixed32, Fixed64, Hex, Int64, Message, PackedDouble, PackedFixed64,
     PackedUint64, Repeated, RepeatedText, SignedFixed64, Text, Uint, Zigzag32,
 };
-use crate::schema::{Field, Kind, Schema, unhex};
+use crate::schema::{self, Field, Kind, Schema, unhex};
 use crate::wire::Encode;
 
 /// Converts the JSON text of a message. Unknown members are ignored, as OTLP asks. `Err` says what was wrong, and
@@ -25,6 +29,28 @@ pub(crate) fn to_wire(schema: &'static Schema, json: &[u8]) -> Result<Vec<u8>, S
         .and_then(|()| parser.end())
         .map_err(|error| error.to_string())?;
     Ok(out)
+}
+
+/// A line of newline-delimited JSON, which is a record with what is known of its origin, as a request; `None` if it is no
+/// record.
+pub(crate) fn line_to_request(signal: Signal, line: &[u8]) -> Option<Vec<u8>> {
+    /// What a line says of the origin where it is nothing but the service.
+    #[derive(serde::Deserialize)]
+    struct Plain<'a> {
+        #[serde(borrow, default)]
+        service: Cow<'a, str>,
+    }
+    let record = to_wire(schema::record(signal), line).ok().filter(|wire| !wire.is_empty())?;
+    let mut origin = to_wire(schema::origin(), line).ok()?;
+    if origin.is_empty() {
+        let plain = serde_json::from_slice::<Plain<'_>>(line).ok()?;
+        if !plain.service.is_empty() {
+            put_origin(plain.service.as_bytes(), &mut origin);
+        }
+    }
+    let mut records = Vec::with_capacity(record.len() + 8);
+    records.put_bytes(2, &record);
+    Some(request_of(&origin, &records))
 }
 
 /// An object as the contents of a message.

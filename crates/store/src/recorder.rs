@@ -152,7 +152,7 @@ impl Recorder {
         self.metrics.add(metric)
     }
 
-    /// Takes in the body of an OTLP request (not compressed): at most 64 MiB.
+    /// Takes in the body of an OTLP request (not compressed), or lines of records: at most 64 MiB.
     pub fn ingest(
         &self,
         signal: Signal,

@@ -8,75 +8,20 @@
 //!
 //! Arrival times are kept to the second, for age and coverage.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::chunk::{Chunk, Kind, Open, Sample};
+use crate::chunk::{Kind, Sample};
 use crate::core::{Origin, Shared, Slot};
 use crate::decode::{METRIC_FIELDS, messages, point_attributes, resource_attributes};
 use crate::filter::Filter;
 use crate::intern::{Entry, NamesWriter};
+use crate::points::{Copied, Points};
 use crate::sync::Mutex;
 use crate::wire::{Encode, Value, fields};
 use crate::writer::Record;
 
 /// Arrival times are kept this exactly, in nanoseconds.
 const ARRIVAL_STEP: u64 = 1_000_000_000;
-
-/// The points of a series.
-#[derive(Debug)]
-struct Points {
-    sealed: VecDeque<Arc<Chunk>>,
-    open: Open,
-    /// How many points of the oldest chunk are evicted.
-    skipped: u16,
-    sealed_heap: u64,
-    sealed_used: u64,
-}
-
-impl Points {
-    fn heap_bytes(&self) -> u64 {
-        self.sealed_heap
-            + self.open.chunk.heap_bytes()
-            + (self.sealed.capacity() * size_of::<Arc<Chunk>>()) as u64
-    }
-
-    fn used_bytes(&self) -> u64 {
-        self.sealed_used + self.open.chunk.used_bytes()
-    }
-
-    /// A sealed chunk lies behind an Arc with its two counters.
-    fn sealed_bytes(chunk: &Chunk) -> u64 {
-        (size_of::<Chunk>() + 2 * size_of::<usize>()) as u64 + chunk.heap_bytes()
-    }
-
-    fn push(&mut self, sample: &Sample, raw: &[u8]) {
-        self.open.push(sample, raw);
-        if self.open.is_full() {
-            let chunk = Arc::new(self.open.seal());
-            self.sealed_heap += Self::sealed_bytes(&chunk);
-            self.sealed_used += chunk.used_bytes();
-            self.sealed.push_back(chunk);
-        }
-    }
-
-    fn evict(&mut self, kind: Kind) {
-        self.skipped += 1;
-        match self.sealed.front() {
-            Some(oldest) if oldest.count == self.skipped => {
-                self.sealed_heap -= Self::sealed_bytes(oldest);
-                self.sealed_used -= oldest.used_bytes();
-                self.sealed.pop_front();
-                self.skipped = 0;
-            }
-            None if self.open.chunk.count == self.skipped => {
-                self.open = Open::new(kind);
-                self.skipped = 0;
-            }
-            _ => {}
-        }
-    }
-}
 
 /// What a series is, beside its key: origin id, kind, type, and the three lengths and contents of header, data, attributes.
 #[derive(Debug)]
@@ -251,13 +196,6 @@ impl SeriesWriter {
         let ends = [end(0), end(1), end(2)];
         self.names.acquire(&shared.series, key, || {
             let (origin_entry, service, name) = new();
-            let points = Points {
-                sealed: VecDeque::new(),
-                open: Open::new(kind),
-                skipped: 0,
-                sealed_heap: 0,
-                sealed_used: 0,
-            };
             Series {
                 origin,
                 origin_entry,
@@ -267,7 +205,7 @@ impl SeriesWriter {
                 oversize: record.oversize,
                 kind,
                 ends,
-                points: Mutex::new(points),
+                points: Mutex::new(Points::new(kind)),
             }
         })
     }
@@ -312,11 +250,7 @@ impl SeriesWriter {
     /// Appends the wire bytes of the oldest point.
     pub(crate) fn put_oldest(&self, index: usize, out: &mut Vec<u8>) {
         let series = self.oldest(index);
-        let points = series.extra.points.lock();
-        let chunk = points.sealed.front().map_or(&points.open.chunk, |chunk| chunk);
-        if let Some((sample, raw)) = chunk.samples().nth(usize::from(points.skipped)) {
-            series.put_wire(&sample, raw, out);
-        }
+        series.extra.points.lock().oldest(|sample, raw| series.put_wire(sample, raw, out));
     }
 
     /// Forgets the oldest point; what its series kept is returned if it was the last.
@@ -325,7 +259,7 @@ impl SeriesWriter {
         let series = &self.names.get(id).extra;
         let mut points = series.points.lock();
         let (heap, used) = (points.heap_bytes(), points.used_bytes());
-        points.evict(series.kind);
+        points.evict();
         self.heap = self.heap + points.heap_bytes() - heap;
         self.used = self.used + points.used_bytes() - used;
         drop(points);
@@ -390,34 +324,29 @@ impl Answer {
         // One more than the limit says whether it cut the answer.
         let most = filter.limit.map_or(usize::MAX, |limit| limit.saturating_add(1));
         let order = |m: &Match| if newest_first { !m.sample.position } else { m.sample.position };
+        let mut copied = Copied::default();
         for entry in shared.series.list() {
             if !wanted(&entry.extra) || !has_attributes(filter, &entry) {
                 continue;
             }
             let index = answer.series.len();
-            // Copied under the lock: some pointers, and one chunk.
-            let (mut chunks, skipped) = {
-                let points = entry.extra.points.lock();
-                let mut chunks = Vec::with_capacity(points.sealed.len() + 1);
-                chunks.extend(points.sealed.iter().cloned());
-                chunks.push(Arc::new(points.open.chunk.clone()));
-                (chunks, points.skipped)
-            };
-            let mut skip = usize::from(skipped);
-            for chunk in chunks.drain(..) {
-                let skip = std::mem::take(&mut skip);
-                if chunk.last < from {
-                    continue;
-                }
-                for (sample, raw) in chunk.samples().skip(skip) {
+            let mut after = from.checked_sub(1);
+            // A few chunks at a time: the writer may wait for the series meanwhile.
+            while entry.extra.points.lock().copy_after(after, &mut copied) {
+                after = Some(copied.last());
+                copied.for_each(|sample, raw| {
                     let in_time = filter.from_time_ns.is_none_or(|least| sample.time >= least)
                         && filter.to_time_ns.is_none_or(|end| sample.time < end);
                     if in_time && (from..to).contains(&sample.position) {
                         let at = answer.raw.len();
                         answer.raw.extend_from_slice(raw);
-                        answer.matches.push(Match { sample, series: index, raw: (at, raw.len()) });
+                        answer.matches.push(Match {
+                            sample: *sample,
+                            series: index,
+                            raw: (at, raw.len()),
+                        });
                     }
-                }
+                });
             }
             if answer.matches.len() / 2 > most {
                 answer.matches.select_nth_unstable_by_key(most, order);

@@ -39,9 +39,11 @@ pub struct Stats {
     pub refused_by_trace: u64,
     /// Records that left a placeholder because they were too large.
     pub oversize: u64,
+    /// Evicted records of which the eviction callback was not told, because it evicted them itself.
+    pub unreported: u64,
     /// Bytes of the held records.
     pub live_bytes: u64,
-    /// Heap bytes reserved for records: `live_bytes`, rounding, and room for the next ones.
+    /// Heap bytes reserved for records: `live_bytes`, rounding, room for the next ones, and buffers.
     pub reserved_bytes: u64,
     /// Heap bytes of slots, buckets and tables.
     pub index_bytes: u64,
@@ -84,6 +86,7 @@ impl Stats {
             "cleared": self.cleared,
             "refused_by_trace": self.refused_by_trace,
             "oversize": self.oversize,
+            "unreported": self.unreported,
             "live_bytes": self.live_bytes,
             "reserved_bytes": self.reserved_bytes,
             "dictionary_bytes": self.dictionary_bytes,
@@ -126,8 +129,11 @@ impl Core {
             cleared: counters.cleared.get(),
             refused_by_trace: counters.refused_by_trace.get(),
             oversize: counters.oversize.get(),
+            unreported: counters.unreported.get(),
             live_bytes: counters.live_bytes.get(),
-            reserved_bytes: counters.arena_bytes.get() + counters.scratch_bytes.get(),
+            reserved_bytes: counters.arena_bytes.get()
+                + counters.scratch_bytes.get()
+                + shared.pages.bytes(),
             index_bytes: shared.index_bytes() + counters.list_bytes.get(),
             dictionary_bytes: shared.series.bytes()
                 + shared.services.bytes()

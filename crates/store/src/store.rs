@@ -6,10 +6,12 @@ use crate::config::{ConfigError, Limits};
 use crate::core::Core;
 use crate::cursor::Cursor;
 use crate::decode::{self, METRIC_TYPES, Signal, placeholder};
+use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
-use crate::input::{Input, Log, Metric, Span, UNKNOWN_SERVICE, encode_origin};
+use crate::input::{Input, Log, Metric, Span, UNKNOWN_SERVICE, put_origin};
 use crate::stats::{Count, Stats};
-use crate::writer::{OnEvict, Record, TraceFull, Writer};
+use crate::sync::MutexGuard;
+use crate::writer::{Record, TraceFull, Writer};
 
 /// What became of a record that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,25 +56,62 @@ impl Store {
 
     /// Adds a record that is handed in.
     pub(crate) fn add<I: Input>(&self, input: &I, now: u64) -> Added {
-        let mut writer = self.core.writer.lock();
+        let shared = &self.core.shared;
+        let mut writer = self.lock_for(now);
         // Out of the writer while both are in use; it keeps its memory.
         let mut scratch = std::mem::take(&mut writer.scratch);
-        scratch.clear();
         let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
-        encode_origin(service, &mut scratch);
-        let wire_at = scratch.len();
+        let origin = self.pin_service(&mut writer, service, &mut scratch);
+        scratch.clear();
         input.encode(&mut scratch);
-        let (key, wire) = scratch.split_at(wire_at);
-        let service = decode::cut(service.as_bytes(), decode::MAX_NAME);
-        let origin = writer.pin(&self.core.shared, key, service);
-        let added = self.insert(&mut writer, origin, input.record(wire), now);
-        writer.unpin(&self.core.shared, origin);
+        let added = self.insert(&mut writer, origin, input.record(&scratch), now);
         writer.scratch = scratch;
-        writer.account_buffers(&self.core.shared);
+        writer.account_buffers(shared);
+        self.release(writer);
         added
     }
 
-    /// Adds a record whose wire bytes were read; the writer is this store's.
+    /// The writer, after what is too old at `now` was evicted.
+    pub(crate) fn lock_for(&self, now: u64) -> MutexGuard<'_, Writer> {
+        loop {
+            let mut writer = self.core.writer.lock();
+            if !writer.expire(&self.core.shared, now) {
+                return writer;
+            }
+            self.release(writer);
+        }
+    }
+
+    /// Gives the writer's lock back, then tells the callback what was evicted under it.
+    #[inline]
+    pub(crate) fn release(&self, mut writer: MutexGuard<'_, Writer>) {
+        let report = writer.take_report();
+        drop(writer);
+        if let Some(report) = report {
+            report.deliver(&self.core);
+        }
+    }
+
+    /// The pinned origin of records that name only their service.
+    #[inline]
+    fn pin_service(&self, writer: &mut Writer, service: &str, scratch: &mut Vec<u8>) -> u32 {
+        let shared = &self.core.shared;
+        let name = decode::cut(service.as_bytes(), decode::MAX_NAME);
+        // A service that is cut shares its name with others.
+        let is_whole = name.len() == service.len();
+        if is_whole && let Some(origin) = writer.pin_plain(shared, name) {
+            return origin;
+        }
+        scratch.clear();
+        put_origin(service.as_bytes(), scratch);
+        let origin = writer.pin(shared, scratch, name);
+        if is_whole {
+            writer.set_plain(origin);
+        }
+        origin
+    }
+
+    /// Adds a record of a pinned origin, which is its own from here on; the writer is this store's.
     #[inline]
     pub(crate) fn insert(
         &self,
@@ -87,7 +126,10 @@ impl Store {
         }
         match writer.insert(shared, origin, &record, now) {
             Ok(position) => Added::Held(shared.sequence(position)),
-            Err(TraceFull) => Added::TraceFull,
+            Err(TraceFull) => {
+                writer.unpin(shared, origin);
+                Added::TraceFull
+            }
         }
     }
 
@@ -113,7 +155,10 @@ impl Store {
         match writer.insert(shared, origin, &Record { wire: &small, oversize: true, ..record }, now)
         {
             Ok(position) => Added::Placeholder(shared.sequence(position)),
-            Err(TraceFull) => Added::TraceFull,
+            Err(TraceFull) => {
+                writer.unpin(shared, origin);
+                Added::TraceFull
+            }
         }
     }
 
@@ -159,11 +204,11 @@ impl Store {
 
     pub(crate) fn expire(&self, now: u64) {
         if self.core.shared.limits.max_age.is_some() {
-            self.core.writer.lock().expire(&self.core.shared, now);
+            self.release(self.lock_for(now));
         }
     }
 
-    pub(crate) fn on_evict(&self, callback: Option<OnEvict>) {
+    pub(crate) fn on_evict(&self, callback: Arc<OnEvict>) {
         // The old one is dropped after the lock: its drop may be anything.
         let old = self.core.writer.lock().set_on_evict(callback);
         drop(old);
@@ -247,11 +292,13 @@ macro_rules! typed_store {
                 self.0.expire(now_ns);
             }
 
-            /// Has `callback` called with sequence number and wire bytes of each record that is about to be evicted,
-            /// on the thread that adds the record which takes its place, while it holds the store's writing lock: the
-            /// callback may query, but must not add to or clear this store.
-            pub fn on_evict(&self, callback: impl FnMut(u64, &[u8]) + Send + 'static) {
-                self.0.on_evict(Some(Box::new(callback)));
+            /// Has `callback` called with sequence number and wire bytes of each record that is evicted, in place of an
+            /// earlier callback. Each thread reports what its own calls evict, oldest first, before they return and
+            /// without holding a lock: with several writers it runs on several threads at a time. It may use the
+            /// store in any way. What it evicts itself by adding records to this store is not reported, but counted
+            /// as [`Stats::unreported`].
+            pub fn on_evict(&self, callback: impl Fn(u64, &[u8]) + Send + Sync + 'static) {
+                self.0.on_evict(Arc::new(callback));
             }
         }
     };

@@ -10,13 +10,17 @@ pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 
-/// Lets somebody else have the lock who waits for it.
+/// Calls `f` without the lock, so that somebody else who waits for it may have it.
 #[inline]
-pub(crate) fn bump<T>(guard: &mut MutexGuard<'_, T>) {
+pub(crate) fn unlocked<T>(guard: &mut MutexGuard<'_, T>, f: impl FnOnce()) {
     #[cfg(not(loom))]
-    MutexGuard::bump(guard);
+    MutexGuard::unlocked_fair(guard, f);
+    // Not modelled: loom's guards cannot do it.
     #[cfg(loom)]
-    let _ = guard;
+    {
+        let _ = guard;
+        f();
+    }
 }
 
 /// loom's locks, with the functions that parking_lot's have.

@@ -66,8 +66,14 @@ pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
     Fields { rest: message }
 }
 
+/// Whether `message` can be read as a Protocol Buffers message: its framing, not what is in it.
+pub fn check_message(message: &[u8]) -> Result<(), WireError> {
+    fields(message).try_for_each(|field| field.map(drop))
+}
+
 impl<'a> Fields<'a> {
-    #[inline]
+    // Inlined always: what a caller does not want of a field then costs nothing.
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, WireError> {
         // One byte is by far the most frequent.
         if let [first, rest @ ..] = self.rest
@@ -76,6 +82,10 @@ impl<'a> Fields<'a> {
             self.rest = rest;
             return Ok(u64::from(*first));
         }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for (i, &byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * i);
@@ -87,7 +97,7 @@ impl<'a> Fields<'a> {
         Err(if self.rest.len() < 10 { WireError::Truncated } else { WireError::Varint })
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, len: u64) -> Result<&'a [u8], WireError> {
         let len = usize::try_from(len).map_err(|_| WireError::Truncated)?;
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(WireError::Truncated)?;
@@ -95,7 +105,7 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    #[inline]
+    #[inline(always)]
     fn field(&mut self) -> Result<(u32, Value<'a>), WireError> {
         let tag = self.varint()?;
         let number = u32::try_from(tag >> 3).map_err(|_| WireError::FieldNumber)?;
@@ -119,7 +129,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Value<'a>), WireError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -139,10 +149,13 @@ pub(crate) fn varint_len(value: u64) -> usize {
 }
 
 /// The bytes as an array; short input is filled with zeros, long input cut.
+#[inline]
 pub(crate) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    if let Some(whole) = bytes.first_chunk() {
+        return *whole;
+    }
     let mut array = [0; N];
-    let len = bytes.len().min(N);
-    array[..len].copy_from_slice(&bytes[..len]);
+    array[..bytes.len()].copy_from_slice(bytes);
     array
 }
 
@@ -166,6 +179,13 @@ pub(crate) trait Encode {
 impl Encode for Vec<u8> {
     #[inline]
     fn put_varint(&mut self, mut value: u64) {
+        // Written out for what is by far the most frequent: numbers of one and two bytes.
+        if value < 0x80 {
+            return self.push(value as u8);
+        }
+        if value < 0x4000 {
+            return self.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
+        }
         while value >= 0x80 {
             self.push(value as u8 | 0x80);
             value >>= 7;
@@ -178,14 +198,20 @@ impl Encode for Vec<u8> {
         self.put_varint(u64::from(number << 3 | wire_type));
     }
 
+    #[inline]
     fn put_uint(&mut self, number: u32, value: u64) {
         self.put_tag(number, 0);
         self.put_varint(value);
     }
 
+    #[inline]
     fn put_fixed64(&mut self, number: u32, value: u64) {
-        self.put_tag(number, 1);
-        self.extend_from_slice(&value.to_le_bytes());
+        if number >= 16 {
+            self.put_tag(number, 1);
+            return self.extend_from_slice(&value.to_le_bytes());
+        }
+        let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+        self.extend_from_slice(&[(number << 3 | 1) as u8, a, b, c, d, e, f, g, h]);
     }
 
     fn put_fixed32(&mut self, number: u32, value: u32) {
@@ -195,6 +221,13 @@ impl Encode for Vec<u8> {
 
     #[inline]
     fn put_len(&mut self, number: u32, len: usize) {
+        if number < 16 && len < 0x80 {
+            return self.extend_from_slice(&[(number << 3 | 2) as u8, len as u8]);
+        }
+        if number < 16 && len < 0x4000 {
+            let tag = (number << 3 | 2) as u8;
+            return self.extend_from_slice(&[tag, len as u8 | 0x80, (len >> 7) as u8]);
+        }
         self.put_tag(number, 2);
         self.put_varint(len as u64);
     }

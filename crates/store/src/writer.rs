@@ -1,10 +1,16 @@
 //! The one who changes a store: see `core` for the protocol.
 
+use std::sync::Arc;
+
 use crate::arena::{ArenaWriter, words};
-use crate::core::{FLAG_OVERSIZE, NO_NAME, OriginExtra, Shared, join, split, word};
+use crate::core::{
+    FLAG_OVERSIZE, FLAG_SUPERSEDED, NO_NAME, OriginExtra, PlainOrigin, Shared, SlotWords, join,
+    split, word,
+};
+use crate::evictions::{Evicted, OnEvict, Report};
 use crate::intern::{NONE, NamesWriter};
 use crate::series::{SeriesWriter, arrival_of};
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Counter, Ordering, fence};
 
 /// A record on its way in.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +27,8 @@ pub(crate) struct Record<'a> {
     pub(crate) wire: &'a [u8],
 }
 
-/// Called with the sequence number and the wire bytes of a record that is about to be evicted.
-pub(crate) type OnEvict = Box<dyn FnMut(u64, &[u8]) + Send>;
+/// Records that are expired, or taken in, between two chances for others to have the lock.
+pub(crate) const BATCH: u64 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Why {
@@ -40,14 +46,18 @@ pub(crate) struct Writer {
     tail_index: usize,
     live_words: u64,
     arena: ArenaWriter,
-    services: NamesWriter<()>,
+    services: NamesWriter<PlainOrigin>,
     names: NamesWriter<()>,
     origins: NamesWriter<OriginExtra>,
     series: Option<SeriesWriter>,
-    on_evict: Option<OnEvict>,
+    /// Of each slot, if a trace may only hold so many records: how many of its trace came before it, and how many of
+    /// these are evicted (kept true for the newest of each trace).
+    ranks: Box<[(u32, u32)]>,
+    on_evict: Option<Arc<OnEvict>>,
+    /// What the callback is still to be told.
+    evicted: Evicted,
     /// For encoding records.
     pub(crate) scratch: Vec<u8>,
-    evicted: Vec<u8>,
 }
 
 pub(crate) fn trace_words(trace: [u8; 16]) -> [u64; 2] {
@@ -60,6 +70,7 @@ pub(crate) fn trace_bytes(trace: [u64; 2]) -> [u8; 16] {
 }
 
 /// Where a trace's newest record is linked from.
+#[derive(Default)]
 struct Found {
     before: Option<u64>,
     position: Option<u64>,
@@ -69,11 +80,13 @@ impl Writer {
     pub(crate) fn new(
         shared: &Shared,
         arena: ArenaWriter,
-        services: NamesWriter<()>,
+        services: NamesWriter<PlainOrigin>,
         names: NamesWriter<()>,
         origins: NamesWriter<OriginExtra>,
         series: Option<SeriesWriter>,
     ) -> Self {
+        let ranked = shared.limits.max_per_trace.is_some() && series.is_none();
+        let ranks = if ranked { shared.limits.capacity } else { 0 };
         let start = shared.head.load(Ordering::Relaxed);
         let index = (start % shared.limits.capacity as u64) as usize;
         let mut writer = Self {
@@ -87,34 +100,80 @@ impl Writer {
             names,
             origins,
             series,
+            ranks: vec![(0, 0); ranks].into_boxed_slice(),
             on_evict: None,
+            evicted: Evicted::default(),
             scratch: Vec::new(),
-            evicted: Vec::new(),
         };
         writer.account(shared);
         writer
     }
 
-    pub(crate) fn set_on_evict(&mut self, on_evict: Option<OnEvict>) -> Option<OnEvict> {
-        std::mem::replace(&mut self.on_evict, on_evict)
+    pub(crate) fn set_on_evict(&mut self, on_evict: Arc<OnEvict>) -> Option<Arc<OnEvict>> {
+        self.on_evict.replace(on_evict)
+    }
+
+    /// What was evicted since the last time, to be delivered when the lock is released.
+    #[inline]
+    pub(crate) fn take_report(&mut self) -> Option<Report> {
+        if self.evicted.is_empty() {
+            return None;
+        }
+        let callback = Arc::clone(self.on_evict.as_ref()?);
+        Some(Report { callback, evicted: std::mem::take(&mut self.evicted) })
+    }
+
+    /// Takes a delivered report's memory back.
+    pub(crate) fn take_back(&mut self, shared: &Shared, evicted: Evicted, unreported: u64) {
+        shared.counters.unreported.add(unreported);
+        if self.evicted.is_empty() {
+            self.evicted = evicted;
+        }
+        self.account_buffers(shared);
     }
 
     /// The id of an origin, kept until [`unpin`](Self::unpin). `service` is only asked for if the key is new.
     pub(crate) fn pin(&mut self, shared: &Shared, key: &[u8], service: &[u8]) -> u32 {
         let services = &mut self.services;
         self.origins.acquire(&shared.origins, key, || {
-            let id = services.acquire(&shared.services, service, || ());
+            let id = services.acquire(&shared.services, service, || PlainOrigin(Counter::new()));
             OriginExtra { service: id, service_entry: services.share(id) }
         })
     }
 
+    /// [`pin`](Self::pin) for the origin that says nothing but the service, if it is known.
+    #[inline]
+    pub(crate) fn pin_plain(&mut self, shared: &Shared, service: &[u8]) -> Option<u32> {
+        let id = self.services.find(&shared.services, service)?;
+        let origin = self.services.get(id).extra.0.get().checked_sub(1)? as u32;
+        self.origins.retain(origin);
+        Some(origin)
+    }
+
+    /// Has [`pin_plain`](Self::pin_plain) find this origin.
+    pub(crate) fn set_plain(&self, origin: u32) {
+        self.origins.get(origin).extra.service_entry.extra.0.set(u64::from(origin) + 1);
+    }
+
+    #[inline]
+    pub(crate) fn retain(&self, origin: u32) {
+        self.origins.retain(origin);
+    }
+
+    #[inline]
     pub(crate) fn unpin(&mut self, shared: &Shared, origin: u32) {
         if let Some(gone) = self.origins.release(&shared.origins, origin) {
+            let plain = &gone.extra.service_entry.extra.0;
+            if plain.get() == u64::from(origin) + 1 {
+                plain.set(0);
+            }
             self.services.release(&shared.services, gone.extra.service);
         }
     }
 
-    /// Adds a record of a pinned origin. `Err`: its trace holds as many as it may.
+    /// Adds a record of a pinned origin, which is unpinned when the record goes. `Err`: its trace holds as many as it
+    /// may, and the origin is still pinned.
+    #[inline]
     pub(crate) fn insert(
         &mut self,
         shared: &Shared,
@@ -140,33 +199,45 @@ impl Writer {
         } else {
             self.names.acquire(&shared.names, record.name, || ())
         };
-        self.origins.retain(origin);
         let needed = words(record.wire.len());
-        self.make_room(shared, needed, now);
+        self.make_room(shared, needed);
 
         let position = self.head;
-        let taken_before = self.arena.allocated_bytes();
+        let memory_before = self.arena.allocated_bytes();
         let offset = self.arena.write(&shared.arena, record.wire);
         self.live_words += needed;
-        let found = if trace == [0; 2] { None } else { Some(self.find(shared, trace)) };
-        let (trace_link, next, rank) = match &found {
-            Some(Found { position: Some(newest), .. }) => {
-                let slot = self.slot(shared, *newest);
-                let (rank, base) = split(slot[word::TRACE_RANK].load(Ordering::Relaxed));
+        let bucket = shared.bucket(trace);
+        let found =
+            if trace == [0; 2] { Found::default() } else { self.find(shared, bucket, trace) };
+        let mut rank = (0, 0);
+        let (trace_link, next) = match found.position {
+            Some(newest) => {
+                let index = self.index(shared, newest);
+                let slot = shared.slot_at(index);
                 let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
-                let next = if next == *newest as u32 { position as u32 } else { next };
-                ((position - newest) as u32, next, join(rank.wrapping_add(1), base))
+                let meta = slot[word::META].load(Ordering::Relaxed);
+                let superseded = u64::from(u32::from_le_bytes([0, 0, FLAG_SUPERSEDED, 0]));
+                slot[word::META].store(meta | superseded, Ordering::Relaxed);
+                if let Some((before, gone)) = self.ranks.get(index) {
+                    rank = (before.wrapping_add(1), *gone);
+                }
+                let next = if next == newest as u32 { position as u32 } else { next };
+                ((position - newest) as u32, next)
             }
-            Some(Found { position: None, .. }) => {
-                let first = shared.bucket(trace).load(Ordering::Relaxed);
+            None if trace == [0; 2] => (0, position as u32),
+            None => {
                 shared.counters.traces.add(1);
-                (0, if first == NONE { position as u32 } else { first as u32 }, 0)
+                let first = bucket.load(Ordering::Relaxed);
+                (0, if first == NONE { position as u32 } else { first as u32 })
             }
-            None => (0, position as u32, 0),
         };
-        let service = self.origins.get(origin).extra.service;
+        if let Some(place) = self.ranks.get_mut(self.head_index) {
+            *place = rank;
+        }
+        let origin_extra = &self.origins.get(origin).extra;
+        let service = origin_extra.service;
         let class = usize::from(record.class).min(shared.classes.len() - 1);
-        let service_chain = &self.services.get(service).chain;
+        let service_chain = &origin_extra.service_entry.chain;
         let name_chain = (name != NO_NAME).then(|| &self.names.get(name).chain);
         let service_link = service_chain.reserve(position);
         let name_link = name_chain.map_or(0, |chain| chain.reserve(position));
@@ -183,7 +254,6 @@ impl Writer {
         set(word::TRACE, trace[0]);
         set(word::TRACE + 1, trace[1]);
         set(word::TRACE_LINKS, join(trace_link, next));
-        set(word::TRACE_RANK, rank);
         set(word::LINKS, join(service_link, name_link));
         set(word::CLASS_LINK_NAME, join(class_link, name));
         set(word::ARRIVAL, now);
@@ -195,11 +265,11 @@ impl Writer {
         }
         shared.classes[class].publish(position);
         match found {
-            Some(Found { before: Some(before), position: Some(_) }) => {
+            Found { before: Some(before), position: Some(_) } => {
                 self.relink(shared, before, position as u32)
             }
-            Some(_) => shared.bucket(trace).store(position, Ordering::Release),
-            None => {}
+            _ if trace == [0; 2] => {}
+            _ => bucket.store(position, Ordering::Release),
         }
         self.head += 1;
         self.head_index = self.after(shared, self.head_index);
@@ -209,11 +279,10 @@ impl Writer {
         counters.added.add(1);
         counters.last_arrival.set(now);
         counters.live_bytes.add(record.wire.len() as u64);
-        counters.live_words.add(needed);
         if record.oversize {
             counters.oversize.add(1);
         }
-        if self.arena.allocated_bytes() != taken_before {
+        if self.arena.allocated_bytes() != memory_before {
             self.account(shared);
         }
         Ok(position)
@@ -230,8 +299,10 @@ impl Writer {
             };
             (origins.share(origin), origins.get(origin).extra.service, name)
         });
+        // The series keeps the origin from here on.
+        self.unpin(shared, origin);
         // A new point takes little; what it adds is counted before the next.
-        self.make_room(shared, words(record.wire.len()).min(64), now);
+        self.make_room(shared, words(record.wire.len()).min(64));
         let (position, index) = (self.head, self.head_index);
         let Self { series: Some(series), names, services, .. } = self else { return position };
         series.push(shared, id, index, position, record, now);
@@ -275,7 +346,8 @@ impl Writer {
         self.account(shared);
     }
 
-    fn make_room(&mut self, shared: &Shared, needed: u64, now: u64) {
+    #[inline]
+    fn make_room(&mut self, shared: &Shared, needed: u64) {
         let max_words = words(shared.limits.max_bytes as usize);
         while self.head - self.tail >= shared.limits.capacity as u64 {
             self.evict(shared, Why::Count);
@@ -283,7 +355,6 @@ impl Writer {
         while self.live_words + needed + self.name_words() > max_words && self.tail < self.head {
             self.evict(shared, Why::Bytes);
         }
-        self.expire(shared, now);
     }
 
     /// What names and origins add to the bytes of the records.
@@ -296,20 +367,29 @@ impl Writer {
             / 8
     }
 
-    /// Evicts what is older than the limits allow at `now`.
-    pub(crate) fn expire(&mut self, shared: &Shared, now: u64) {
-        let Some(age) = shared.limits.max_age else { return };
-        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        while self.tail < self.head {
+    /// Evicts what is older than the limits allow at `now`, or the first of it: `true` means that there may be more.
+    #[inline]
+    pub(crate) fn expire(&mut self, shared: &Shared, now: u64) -> bool {
+        shared.limits.max_age.is_some_and(|age| {
+            self.expire_older(shared, now, u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
+        })
+    }
+
+    fn expire_older(&mut self, shared: &Shared, now: u64, age: u64) -> bool {
+        for _ in 0..BATCH {
+            if self.tail == self.head {
+                return false;
+            }
             let arrival = match self.series {
                 Some(_) => arrival_of(shared, self.tail),
                 None => shared.slot_at(self.tail_index)[word::ARRIVAL].load(Ordering::Relaxed),
             };
             if now.saturating_sub(arrival) <= age {
-                break;
+                return false;
             }
             self.evict(shared, Why::Age);
         }
+        true
     }
 
     /// Forgets every record. Sequence numbers and counters go on.
@@ -323,7 +403,7 @@ impl Writer {
     fn evict(&mut self, shared: &Shared, why: Why) {
         if self.series.is_some() {
             if why != Why::Clear && self.on_evict.is_some() {
-                self.call_back(shared, self.tail, 0, 0);
+                self.report(shared, self.tail, 0, 0);
             }
             self.tail += 1;
             shared.tail.store(self.tail, Ordering::Relaxed);
@@ -338,7 +418,7 @@ impl Writer {
         let offset = get(word::OFFSET);
         let (len, origin) = split(get(word::LEN_ORIGIN));
         if why != Why::Clear && self.on_evict.is_some() {
-            self.call_back(shared, position, offset, len);
+            self.report(shared, position, offset, len);
         }
         // From here on no reader will believe what it reads of this record.
         self.tail += 1;
@@ -346,12 +426,14 @@ impl Writer {
         fence(Ordering::Release);
 
         let trace = [get(word::TRACE), get(word::TRACE + 1)];
-        if trace != [0; 2] {
-            self.forget_trace(shared, position, trace, split(get(word::TRACE_RANK)).0);
+        let (_, meta) = split(get(word::META));
+        let [class, _, flags, _] = meta.to_le_bytes();
+        let is_newest = flags & FLAG_SUPERSEDED == 0;
+        if trace != [0; 2] && (is_newest || !self.ranks.is_empty()) {
+            self.forget_trace(shared, position, trace);
         }
-        let (service, meta) = split(get(word::META));
-        self.services.get(service).chain.shrink();
-        shared.classes[usize::from(meta.to_le_bytes()[0])].shrink();
+        self.origins.get(origin).extra.service_entry.chain.shrink();
+        shared.classes[usize::from(class)].shrink();
         let (_, name) = split(get(word::CLASS_LINK_NAME));
         if name != NO_NAME {
             self.names.get(name).chain.shrink();
@@ -360,52 +442,54 @@ impl Writer {
         self.unpin(shared, origin);
 
         let taken = words(len as usize);
-        self.arena.release(&shared.arena, offset + taken);
+        if self.arena.release(&shared.arena, offset + taken) {
+            self.account(shared);
+        }
         self.live_words -= taken;
         self.tail_index = self.after(shared, self.tail_index);
-        let counters = &shared.counters;
-        counters.live_bytes.sub(u64::from(len));
-        counters.live_words.sub(taken);
+        shared.counters.live_bytes.sub(u64::from(len));
         count(shared, why);
     }
 
+    /// Copies the oldest record for the callback.
     #[cold]
-    fn call_back(&mut self, shared: &Shared, position: u64, offset: u64, len: u32) {
-        self.evicted.clear();
-        match &self.series {
-            Some(series) => series.put_oldest(self.tail_index, &mut self.evicted),
-            None => shared.arena.read(offset, len as usize, &mut self.evicted),
-        }
-        if let Some(on_evict) = &mut self.on_evict {
-            on_evict(shared.sequence(position), &self.evicted);
-        }
+    fn report(&mut self, shared: &Shared, position: u64, offset: u64, len: u32) {
+        let (series, index) = (&self.series, self.tail_index);
+        self.evicted.push(shared.sequence(position), |out| match series {
+            Some(series) => series.put_oldest(index, out),
+            None => shared.arena.append(offset, len as usize, out),
+        });
     }
 
     /// Takes the oldest record of a trace out of the trace's count, and the trace out of its bucket if it was the
     /// last.
-    fn forget_trace(&mut self, shared: &Shared, position: u64, trace: [u64; 2], rank: u32) {
-        let Found { before, position: newest } = self.find(shared, trace);
+    fn forget_trace(&mut self, shared: &Shared, position: u64, trace: [u64; 2]) {
+        let bucket = shared.bucket(trace);
+        let Found { before, position: newest } = self.find(shared, bucket, trace);
         let Some(newest) = newest else { return };
-        let slot = self.slot(shared, newest);
+        let index = self.index(shared, newest);
         if newest != position {
-            let (last, _) = split(slot[word::TRACE_RANK].load(Ordering::Relaxed));
-            slot[word::TRACE_RANK].store(join(last, rank.wrapping_add(1)), Ordering::Relaxed);
+            let rank = self.ranks.get(self.tail_index).map_or(0, |(rank, _)| *rank);
+            if let Some((_, gone)) = self.ranks.get_mut(index) {
+                *gone = rank.wrapping_add(1);
+            }
             return;
         }
+        let slot = shared.slot_at(index);
         let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
         let ends = next == position as u32;
         match before {
             Some(before) => self.relink(shared, before, if ends { before as u32 } else { next }),
             None => {
                 let first = if ends { NONE } else { self.widen(next) };
-                shared.bucket(trace).store(first, Ordering::Release);
+                bucket.store(first, Ordering::Release);
             }
         }
         shared.counters.traces.sub(1);
     }
 
     fn relink(&self, shared: &Shared, before: u64, next: u32) {
-        let links = &self.slot(shared, before)[word::TRACE_LINKS];
+        let links = &shared.slot_at(self.index(shared, before))[word::TRACE_LINKS];
         let (back, _) = split(links.load(Ordering::Relaxed));
         links.store(join(back, next), Ordering::Release);
     }
@@ -416,15 +500,14 @@ impl Writer {
     }
 
     #[inline]
-    fn find(&self, shared: &Shared, trace: [u64; 2]) -> Found {
-        let first = shared.bucket(trace).load(Ordering::Relaxed);
-        let mut found = Found { before: None, position: None };
-        if first == NONE {
+    fn find(&self, shared: &Shared, bucket: &AtomicU64, trace: [u64; 2]) -> Found {
+        let mut position = bucket.load(Ordering::Relaxed);
+        let mut found = Found::default();
+        if position == NONE {
             return found;
         }
-        let mut position = first;
         loop {
-            let slot = self.slot(shared, position);
+            let slot: &SlotWords = shared.slot_at(self.index(shared, position));
             if slot[word::TRACE].load(Ordering::Relaxed) == trace[0]
                 && slot[word::TRACE + 1].load(Ordering::Relaxed) == trace[1]
             {
@@ -433,7 +516,7 @@ impl Writer {
             }
             let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
             if next == position as u32 {
-                return Found { before: None, position: None };
+                return Found::default();
             }
             found.before = Some(position);
             position = self.widen(next);
@@ -441,22 +524,21 @@ impl Writer {
     }
 
     fn held_of(&self, shared: &Shared, trace: [u64; 2]) -> u32 {
-        let Some(newest) = self.find(shared, trace).position else { return 0 };
-        let (rank, base) =
-            split(self.slot(shared, newest)[word::TRACE_RANK].load(Ordering::Relaxed));
-        rank.wrapping_sub(base).wrapping_add(1)
+        let newest = self.find(shared, shared.bucket(trace), trace).position;
+        newest
+            .and_then(|newest| self.ranks.get(self.index(shared, newest)))
+            .map_or(0, |(before, gone)| before.wrapping_sub(*gone).wrapping_add(1))
     }
 
-    /// The slot of a held position, without a division.
+    /// Which slot a held position has.
     #[inline]
-    fn slot<'a>(&self, shared: &'a Shared, position: u64) -> &'a [crate::sync::AtomicU64] {
+    fn index(&self, shared: &Shared, position: u64) -> usize {
         let back = (self.head - position) as usize;
-        let index = if back <= self.head_index {
+        if back <= self.head_index {
             self.head_index - back
         } else {
             self.head_index + shared.limits.capacity - back
-        };
-        shared.slot_at(index)
+        }
     }
 
     fn after(&self, shared: &Shared, index: usize) -> usize {
@@ -464,7 +546,8 @@ impl Writer {
     }
 
     fn account(&mut self, shared: &Shared) {
-        let mut lists = self.arena.list_bytes() + shared.arena.table_bytes();
+        let ranks = (self.ranks.len() * size_of::<(u32, u32)>()) as u64;
+        let mut lists = self.arena.list_bytes() + shared.arena.table_bytes() + ranks;
         let mut records = self.arena.allocated_bytes();
         if let Some(series) = &self.series {
             lists += series.own_bytes();
@@ -478,10 +561,8 @@ impl Writer {
 
     /// Counts the buffers, when one of them may have grown.
     pub(crate) fn account_buffers(&self, shared: &Shared) {
-        shared
-            .counters
-            .scratch_bytes
-            .set((self.scratch.capacity() + self.evicted.capacity()) as u64);
+        let scratch = self.scratch.capacity() as u64 + self.evicted.heap_bytes();
+        shared.counters.scratch_bytes.set(scratch);
     }
 }
 

@@ -118,6 +118,7 @@ fn the_figures_are_what_the_allocator_counts_and_a_full_store_does_not_allocate(
             start_ns: 0,
             point: Point::Gauge(Number::Int(random.below(1000) as i64)),
             attributes: &[],
+            exemplars: &[],
         };
         store.add(&metric);
         if i % 500 == 0 {

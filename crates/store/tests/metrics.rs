@@ -74,6 +74,7 @@ fn add(store: &MetricStore, model: &Model, now: u64) -> u64 {
         start_ns: model.start,
         point,
         attributes: &attributes,
+        exemplars: &[],
     };
     store.add_at(&metric, now).sequence().unwrap()
 }
@@ -207,6 +208,7 @@ fn a_repetitive_series_costs_at_most_eight_bytes_a_point() {
                 start_ns: 1_690_000_000 * SECOND,
                 point,
                 attributes: &attributes,
+                exemplars: &[],
             };
             let value = Number::Int((round * (i as u64 + 1)) as i64);
             let sum = Point::Sum { value, temporality: Temporality::Cumulative, monotonic: true };

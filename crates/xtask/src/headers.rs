@@ -28,7 +28,9 @@ const NOUNS: &[(&str, &[&str])] = &[
     ("hub", &["monitor"]),
     ("normaliser", &["monitor"]),
     ("recorder", &[]),
-    ("cursor", &["recorder"]),
+    ("recorder_add", &["recorder"]),
+    ("recorder_stats", &["recorder"]),
+    ("cursor", &["recorder_add"]),
     ("server", &["hub", "recorder"]),
 ];
 

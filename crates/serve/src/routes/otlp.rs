@@ -1,7 +1,8 @@
 //! OTLP over HTTP: `/v1/traces`, `/v1/logs` and `/v1/metrics`, as OpenTelemetry exporters send to them.
 //!
 //! The protocol is that of <https://opentelemetry.io/docs/specs/otlp/#otlphttp>: protobuf or JSON, plain or gzip, an answer in
-//! the encoding of the request, and a partial success where records were refused.
+//! the encoding of the request, and a partial success where records were refused. Lines of records, as queries answer
+//! with, are taken too; the answer is then JSON.
 
 use flightring_store::{Encoding, IngestError, Recorder, Signal};
 use serde_json::json;
@@ -14,15 +15,16 @@ pub(super) const BODY_LIMIT: usize = 16 << 20;
 
 /// The encoding that a request says it has.
 ///
-/// Nothing else is taken: a page of another site can make a browser send text and forms, but not these two, so the check
+/// Nothing else is taken: a page of another site can make a browser send text and forms, but not these, so the check
 /// also keeps such pages from writing here.
 pub(super) fn encoding(head: &Head) -> Result<Encoding, Response> {
     match head.content_type().as_deref() {
         Some("application/x-protobuf") => Ok(Encoding::Protobuf),
         Some("application/json") => Ok(Encoding::Json),
+        Some("application/x-ndjson") => Ok(Encoding::Ndjson),
         _ => Err(Response::text(
             Status::UNSUPPORTED_MEDIA_TYPE,
-            "the content types taken here are application/x-protobuf and application/json",
+            "the content types taken here are application/x-protobuf, application/json and application/x-ndjson",
         )),
     }
 }
@@ -68,7 +70,7 @@ fn success(signal: Signal, encoding: Encoding, rejected: u64, message: &str) -> 
             }
             Response::new(Status::OK, "application/x-protobuf", reply)
         }
-        Encoding::Json => {
+        Encoding::Json | Encoding::Ndjson => {
             let field = match signal {
                 Signal::Traces => "rejectedSpans",
                 Signal::Logs => "rejectedLogRecords",
@@ -96,7 +98,7 @@ fn failure(status: Status, encoding: Encoding, message: &str) -> Response {
             put_text(&mut reply, 2, message);
             Response::new(status, "application/x-protobuf", reply)
         }
-        Encoding::Json => {
+        Encoding::Json | Encoding::Ndjson => {
             let reply = json!({ "code": INVALID_ARGUMENT, "message": message });
             Response::new(status, "application/json", reply.to_string().into_bytes())
         }

@@ -268,6 +268,7 @@ fn metrics() {
                 start_ns: 1_690_000_000 * SECOND,
                 point,
                 attributes: &attributes,
+                exemplars: &[],
             };
             let value = Number::Int((round * (i as u64 + 1)) as i64);
             let sum = Point::Sum { value, temporality: Temporality::Cumulative, monotonic: true };

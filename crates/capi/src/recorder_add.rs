@@ -1,0 +1,613 @@
+//! Records that a program adds to a recorder itself: spans, log records and metric points.
+//!
+//! Everything that is handed in is copied before the call returns. Texts are a pointer and a length, in UTF-8; FLR_TEXT()
+//! makes one of a C string. Times are nanoseconds since 1970, in UTC. Adding does not allocate once a store is full, as
+//! long as a record has at most 16 attributes and no events, links, or lists in attributes.
+
+use std::ffi::c_char;
+
+use bumpalo::Bump;
+use flightring_store::{
+    Added, Attribute, Buckets, Event, Link, Log, Metric, Number, Point, Span, Temporality, Value,
+    check_message,
+};
+use smallvec::SmallVec;
+
+use crate::buffer::input;
+use crate::flr_status;
+use crate::guard::guard;
+use crate::handle;
+use crate::logger_options::unknown;
+use crate::recorder::flr_recorder;
+use crate::sized::{self, SizedStruct};
+use crate::status::invalid;
+
+/// The type of an attribute's value.
+#[repr(i32)]
+pub enum flr_value {
+    /// UTF-8, in `text`.
+    Text = 0,
+    /// In `integer`.
+    Int = 1,
+    /// In `real`.
+    Double = 2,
+    /// In `integer`: 0 or 1.
+    Bool = 3,
+    /// In `text`.
+    Bytes = 4,
+    /// A list: `text` is the address of the first of `len` flr_attribute, cast to char, whose keys do not matter. See
+    /// flr_attribute_list().
+    List = 5,
+    /// A list of named values, likewise. See flr_attribute_map().
+    Map = 6,
+}
+
+/// The type of a metric.
+#[repr(i32)]
+pub enum flr_metric_type {
+    /// A value that goes up and down.
+    Gauge = 1,
+    /// A value that adds up.
+    Sum = 2,
+    /// Counts between explicit bounds.
+    Histogram = 3,
+    /// Counts in buckets that grow exponentially.
+    ExponentialHistogram = 4,
+    /// Quantiles that the source computed.
+    Summary = 5,
+}
+
+/// How successive points of a sum or histogram relate.
+#[repr(i32)]
+pub enum flr_temporality {
+    /// Not said.
+    Unspecified = 0,
+    /// Each point counts since the one before.
+    Delta = 1,
+    /// Each point counts since `start_ns`.
+    Cumulative = 2,
+}
+
+/// A text, or bytes. `data` may be NULL when `len` is 0.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_text {
+    /// The first byte.
+    pub data: *const c_char,
+    /// How many there are.
+    pub len: usize,
+}
+
+/// A named value.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_attribute {
+    /// The name.
+    pub key: flr_text,
+    /// The value, if `value_type` is text or bytes; where its values are, if it is a list or map.
+    pub text: flr_text,
+    /// The value, if `value_type` is integer or bool.
+    pub integer: i64,
+    /// The value, if `value_type` is double.
+    pub real: f64,
+    /// A flr_value.
+    pub value_type: i32,
+}
+
+/// Something that happened during a span.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_span_event {
+    /// When.
+    pub time_ns: u64,
+    /// What.
+    pub name: flr_text,
+    /// More about it.
+    pub attributes: *const flr_attribute,
+    /// How many there are.
+    pub attribute_count: usize,
+}
+
+/// A span of another trace that a span belongs with.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_span_link {
+    /// That trace.
+    pub trace_id: [u8; 16],
+    /// That span.
+    pub span_id: [u8; 8],
+    /// Why.
+    pub attributes: *const flr_attribute,
+    /// How many there are.
+    pub attribute_count: usize,
+}
+
+/// A span to add. Start it from FLR_SPAN_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_span {
+    /// sizeof(flr_span), set by FLR_SPAN_INIT.
+    pub struct_size: u32,
+    /// 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    pub kind: i32,
+    /// 0 unset, 1 ok, 2 error.
+    pub status: i32,
+    /// The same for all spans of one request; all zero means none.
+    pub trace_id: [u8; 16],
+    /// This span.
+    pub span_id: [u8; 8],
+    /// The span that this one is a part of; all zero for a root.
+    pub parent_id: [u8; 8],
+    /// What was done.
+    pub name: flr_text,
+    /// Who did it. Default: "unknown".
+    pub service: flr_text,
+    /// Begin.
+    pub start_ns: u64,
+    /// End.
+    pub end_ns: u64,
+    /// What went wrong.
+    pub status_message: flr_text,
+    /// More about it.
+    pub attributes: *const flr_attribute,
+    /// How many there are.
+    pub attribute_count: usize,
+    /// What happened meanwhile.
+    pub events: *const flr_span_event,
+    /// How many there are.
+    pub event_count: usize,
+    /// What it belongs with.
+    pub links: *const flr_span_link,
+    /// How many there are.
+    pub link_count: usize,
+}
+
+// SAFETY: repr(C), the size first, integers, pointers and structs of these only.
+unsafe impl SizedStruct for flr_span {
+    const NAME: &'static str = "flr_span";
+}
+
+/// A log record to add. Start it from FLR_LOG_ENTRY_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_log_entry {
+    /// sizeof(flr_log_entry), set by FLR_LOG_ENTRY_INIT.
+    pub struct_size: u32,
+    /// 1 to 4 trace, 5 to 8 debug, 9 to 12 info, 13 to 16 warn, 17 to 20 error, 21 to 24 fatal, 0 unknown.
+    pub severity: i32,
+    /// When it happened.
+    pub time_ns: u64,
+    /// When it was seen.
+    pub observed_ns: u64,
+    /// The severity as its source calls it.
+    pub severity_text: flr_text,
+    /// The message.
+    pub body: flr_text,
+    /// The trace it belongs to; all zero means none.
+    pub trace_id: [u8; 16],
+    /// The span it belongs to; all zero means none.
+    pub span_id: [u8; 8],
+    /// Who wrote it. Default: "unknown".
+    pub service: flr_text,
+    /// The name of the event, if it is one.
+    pub event_name: flr_text,
+    /// More about it.
+    pub attributes: *const flr_attribute,
+    /// How many there are.
+    pub attribute_count: usize,
+}
+
+// SAFETY: repr(C), the size first, integers, pointers and structs of these only.
+unsafe impl SizedStruct for flr_log_entry {
+    const NAME: &'static str = "flr_log_entry";
+}
+
+/// A quantile of a summary.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_quantile {
+    /// Which: 0 is the least value, 0.5 the median, 1 the greatest.
+    pub quantile: f64,
+    /// Its value.
+    pub value: f64,
+}
+
+/// A metric point to add. Start it from FLR_METRIC_INIT.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_metric {
+    /// sizeof(flr_metric), set by FLR_METRIC_INIT.
+    pub struct_size: u32,
+    /// A flr_metric_type.
+    pub metric_type: i32,
+    /// A flr_temporality, for sums and histograms of both types.
+    pub temporality: i32,
+    /// Not 0: the sum never falls.
+    pub monotonic: u32,
+    /// The metric.
+    pub name: flr_text,
+    /// Its unit.
+    pub unit: flr_text,
+    /// What it means.
+    pub description: flr_text,
+    /// Who measured. Default: "unknown".
+    pub service: flr_text,
+    /// When.
+    pub time_ns: u64,
+    /// Since when a sum or histogram counts; 0 if not known.
+    pub start_ns: u64,
+    /// Value of a gauge or sum, sum of a histogram or summary.
+    pub value: f64,
+    /// The value of a gauge or sum, if `is_integer`.
+    pub integer: i64,
+    /// Not 0: the value is in `integer`.
+    pub is_integer: u32,
+    /// Not 0: the histogram's sum is not known.
+    pub no_sum: u32,
+    /// How many values a histogram or summary counts.
+    pub count: u64,
+    /// Counts of a histogram's buckets: one more than there are bounds, or none. Of an exponential histogram: those of
+    /// positive values.
+    pub bucket_counts: *const u64,
+    /// How many there are.
+    pub bucket_count: usize,
+    /// Upper bounds of a histogram's buckets, rising.
+    pub bounds: *const f64,
+    /// How many there are.
+    pub bound_count: usize,
+    /// Which of the metric's series.
+    pub attributes: *const flr_attribute,
+    /// How many there are.
+    pub attribute_count: usize,
+    /// Resolution of an exponential histogram: its bounds are powers of 2^(2^-scale).
+    pub scale: i32,
+    /// Index of the first bucket of an exponential histogram's positive values.
+    pub positive_offset: i32,
+    /// Index of the first bucket of its negative values.
+    pub negative_offset: i32,
+    /// How many values of an exponential histogram are zero.
+    pub zero_count: u64,
+    /// Counts of the buckets of its negative values.
+    pub negative_counts: *const u64,
+    /// How many there are.
+    pub negative_count: usize,
+    /// Quantiles of a summary.
+    pub quantiles: *const flr_quantile,
+    /// How many there are.
+    pub quantile_count: usize,
+    /// Measurements that stand for the rest: OTLP's Exemplar messages, as bytes. Summaries have none.
+    pub exemplars: *const flr_text,
+    /// How many there are.
+    pub exemplar_count: usize,
+}
+
+// SAFETY: repr(C), the size first, numbers, pointers and structs of these only.
+unsafe impl SizedStruct for flr_metric {
+    const NAME: &'static str = "flr_metric";
+}
+
+/// The text, if it is one.
+unsafe fn text<'a>(text: flr_text, member: &str) -> Result<&'a str, flr_status> {
+    // SAFETY: readable as documented.
+    let bytes = unsafe { bytes(text)? };
+    std::str::from_utf8(bytes).map_err(|_| invalid(format_args!("{member} is not valid UTF-8")))
+}
+
+pub(crate) unsafe fn bytes<'a>(text: flr_text) -> Result<&'a [u8], flr_status> {
+    // SAFETY: readable as documented.
+    unsafe { input(text.data.cast(), text.len) }
+}
+
+/// A caller's array.
+unsafe fn array<'a, T>(data: *const T, count: usize, member: &str) -> Result<&'a [T], flr_status> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    let fits =
+        count.checked_mul(size_of::<T>()).is_some_and(|bytes| isize::try_from(bytes).is_ok());
+    if data.is_null() || !data.is_aligned() || !fits {
+        return Err(invalid(format_args!(
+            "{member} is NULL, misaligned, or its count {count} is impossible"
+        )));
+    }
+    // SAFETY: not NULL, aligned, and `count` values as documented.
+    Ok(unsafe { std::slice::from_raw_parts(data, count) })
+}
+
+/// Attributes of a record, few enough for the stack, so that adding does not allocate.
+type Attributes<'a> = SmallVec<[Attribute<'a>; 16]>;
+
+/// Lists in lists may be as deep as stores keep them.
+const MAX_DEPTH: usize = 32;
+
+unsafe fn attributes_of<'a>(
+    data: *const flr_attribute,
+    count: usize,
+    lists: &'a Bump,
+) -> Result<Attributes<'a>, flr_status> {
+    // SAFETY: an array as documented.
+    let given = unsafe { array(data, count, "attributes")? };
+    // SAFETY: as above.
+    given.iter().map(|attribute| unsafe { attribute_of(attribute, lists, 0) }).collect()
+}
+
+unsafe fn attribute_of<'a>(
+    given: &flr_attribute,
+    lists: &'a Bump,
+    depth: usize,
+) -> Result<Attribute<'a>, flr_status> {
+    // SAFETY: a readable text and value, as documented.
+    let (key, value) =
+        unsafe { (text(given.key, "an attribute's key")?, value_of(given, lists, depth)?) };
+    Ok(Attribute { key, value })
+}
+
+/// The value of an attribute; what is in a list lies in `lists`.
+unsafe fn value_of<'a>(
+    given: &flr_attribute,
+    lists: &'a Bump,
+    depth: usize,
+) -> Result<Value<'a>, flr_status> {
+    Ok(match given.value_type {
+        // SAFETY: readable as documented, here and below.
+        0 => Value::Str(unsafe { text(given.text, "an attribute's text")? }),
+        1 => Value::Int(given.integer),
+        2 => Value::Double(given.real),
+        3 => Value::Bool(given.integer != 0),
+        // SAFETY: as above.
+        4 => Value::Bytes(unsafe { bytes(given.text)? }),
+        5 | 6 if depth >= MAX_DEPTH => {
+            return Err(invalid(format_args!("lists are nested more than {MAX_DEPTH} deep")));
+        }
+        list @ (5 | 6) => {
+            // SAFETY: as above: an array of flr_attribute.
+            let items = unsafe { array(given.text.data.cast(), given.text.len, "a list")? };
+            if list == 5 {
+                // SAFETY: as above.
+                let one = |i: usize| unsafe { value_of(&items[i], lists, depth + 1) };
+                Value::Array(lists.alloc_slice_try_fill_with(items.len(), one)?)
+            } else {
+                // SAFETY: as above.
+                let one = |i: usize| unsafe { attribute_of(&items[i], lists, depth + 1) };
+                Value::Map(lists.alloc_slice_try_fill_with(items.len(), one)?)
+            }
+        }
+        other => return Err(unknown("an attribute's value_type", other)),
+    })
+}
+
+// The functions below work on a store of their own handle, not on the recorder's: an eviction callback may end that.
+
+fn added(added: Added) -> Result<(), flr_status> {
+    match added {
+        Added::Held(_) => Ok(()),
+        Added::Placeholder(_) => Err(flr_status::TRUNCATED),
+        Added::TraceFull => Err(flr_status::DROPPED),
+    }
+}
+
+fn small(value: i32, most: u8, member: &str) -> Result<u8, flr_status> {
+    u8::try_from(value).ok().filter(|value| *value <= most).ok_or_else(|| unknown(member, value))
+}
+
+/// Copies a span in.
+///
+/// FLR_TRUNCATED: it was too large, and a placeholder is held. FLR_DROPPED: its trace holds as many as it may. Errors:
+/// FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_recorder_add_span(
+    recorder: *const flr_recorder,
+    span: *const flr_span,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live recorder, and a struct that begins with its size, as documented.
+        let (store, given) =
+            unsafe { (handle::get(recorder)?.traces().clone(), sized::read(span)?) };
+        let lists = Bump::new();
+        // SAFETY: arrays and texts as documented, here and below.
+        let attributes = unsafe { attributes_of(given.attributes, given.attribute_count, &lists)? };
+        // SAFETY: as above.
+        let given_events = unsafe { array(given.events, given.event_count, "events")? };
+        // SAFETY: as above.
+        let given_links = unsafe { array(given.links, given.link_count, "links")? };
+        let inner = given_events
+            .iter()
+            .map(|event| (event.attributes, event.attribute_count))
+            .chain(given_links.iter().map(|link| (link.attributes, link.attribute_count)))
+            // SAFETY: as above.
+            .map(|(data, count)| unsafe { attributes_of(data, count, &lists) })
+            .collect::<Result<Vec<_>, _>>()?;
+        let (of_events, of_links) = inner.split_at(given_events.len());
+        let events = given_events
+            .iter()
+            .zip(of_events)
+            .map(|(event, attributes)| {
+                // SAFETY: as above.
+                let name = unsafe { text(event.name, "an event's name")? };
+                Ok(Event { time_ns: event.time_ns, name, attributes })
+            })
+            .collect::<Result<Vec<_>, flr_status>>()?;
+        let links = given_links
+            .iter()
+            .zip(of_links)
+            .map(|(link, attributes)| Link {
+                trace_id: link.trace_id,
+                span_id: link.span_id,
+                attributes,
+            })
+            .collect::<Vec<_>>();
+        // SAFETY: as above.
+        let (name, service, status_message) = unsafe {
+            (
+                text(given.name, "name")?,
+                text(given.service, "service")?,
+                text(given.status_message, "status_message")?,
+            )
+        };
+        added(store.add(&Span {
+            trace_id: given.trace_id,
+            span_id: given.span_id,
+            parent_id: given.parent_id,
+            name,
+            service,
+            kind: small(given.kind, 5, "kind")?,
+            start_ns: given.start_ns,
+            end_ns: given.end_ns,
+            status: small(given.status, 2, "status")?,
+            status_message,
+            attributes: &attributes,
+            events: &events,
+            links: &links,
+        }))
+    })
+}
+
+/// Copies a log record in. Returns as flr_recorder_add_span().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_recorder_add_log(
+    recorder: *const flr_recorder,
+    log: *const flr_log_entry,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live recorder, and a struct that begins with its size, as documented.
+        let (store, given) = unsafe { (handle::get(recorder)?.logs().clone(), sized::read(log)?) };
+        let lists = Bump::new();
+        // SAFETY: arrays and texts as documented.
+        let (attributes, body) = unsafe {
+            (
+                attributes_of(given.attributes, given.attribute_count, &lists)?,
+                text(given.body, "body")?,
+            )
+        };
+        // SAFETY: as above.
+        let (severity_text, service, event_name) = unsafe {
+            (
+                text(given.severity_text, "severity_text")?,
+                text(given.service, "service")?,
+                text(given.event_name, "event_name")?,
+            )
+        };
+        added(store.add(&Log {
+            time_ns: given.time_ns,
+            observed_ns: given.observed_ns,
+            severity: small(given.severity, 24, "severity")?,
+            severity_text,
+            body: Some(Value::Str(body)),
+            trace_id: given.trace_id,
+            span_id: given.span_id,
+            service,
+            event_name,
+            attributes: &attributes,
+        }))
+    })
+}
+
+/// Copies a metric point in. Returns as flr_recorder_add_span().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_recorder_add_metric(
+    recorder: *const flr_recorder,
+    metric: *const flr_metric,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live recorder, and a struct that begins with its size, as documented.
+        let (store, given) =
+            unsafe { (handle::get(recorder)?.metrics().clone(), sized::read(metric)?) };
+        let lists = Bump::new();
+        // SAFETY: arrays and texts as documented.
+        let (attributes, given_exemplars) = unsafe {
+            (
+                attributes_of(given.attributes, given.attribute_count, &lists)?,
+                array(given.exemplars, given.exemplar_count, "exemplars")?,
+            )
+        };
+        let exemplars = given_exemplars
+            .iter()
+            .map(|&exemplar| {
+                // SAFETY: readable as documented.
+                let message = unsafe { bytes(exemplar)? };
+                check_message(message).map(|()| message).map_err(|error| {
+                    invalid(format_args!("an exemplar is not OTLP's message: {error}"))
+                })
+            })
+            .collect::<Result<SmallVec<[_; 4]>, _>>()?;
+        // SAFETY: as above.
+        let (name, unit, description, service) = unsafe {
+            (
+                text(given.name, "name")?,
+                text(given.unit, "unit")?,
+                text(given.description, "description")?,
+                text(given.service, "service")?,
+            )
+        };
+        // SAFETY: arrays as documented.
+        let (buckets, negative, bounds, given_quantiles) = unsafe {
+            (
+                array(given.bucket_counts, given.bucket_count, "bucket_counts")?,
+                array(given.negative_counts, given.negative_count, "negative_counts")?,
+                array(given.bounds, given.bound_count, "bounds")?,
+                array(given.quantiles, given.quantile_count, "quantiles")?,
+            )
+        };
+        let quantiles =
+            given_quantiles.iter().map(|q| (q.quantile, q.value)).collect::<SmallVec<[_; 8]>>();
+        let point = point_of(&given, buckets, negative, bounds, &quantiles)?;
+        let metric = Metric {
+            name,
+            unit,
+            description,
+            service,
+            time_ns: given.time_ns,
+            start_ns: given.start_ns,
+            point,
+            attributes: &attributes,
+            exemplars: &exemplars,
+        };
+        added(store.add(&metric))
+    })
+}
+
+fn point_of<'a>(
+    given: &flr_metric,
+    buckets: &'a [u64],
+    negative: &'a [u64],
+    bounds: &'a [f64],
+    quantiles: &'a [(f64, f64)],
+) -> Result<Point<'a>, flr_status> {
+    let value = if given.is_integer != 0 {
+        Number::Int(given.integer)
+    } else {
+        Number::Double(given.value)
+    };
+    let temporality = match given.temporality {
+        0 => Temporality::Unspecified,
+        1 => Temporality::Delta,
+        2 => Temporality::Cumulative,
+        other => return Err(unknown("temporality", other)),
+    };
+    let (count, sum) = (given.count, (given.no_sum == 0).then_some(given.value));
+    Ok(match given.metric_type {
+        1 => Point::Gauge(value),
+        2 => Point::Sum { value, temporality, monotonic: given.monotonic != 0 },
+        3 if buckets.is_empty() && bounds.is_empty() || buckets.len() == bounds.len() + 1 => {
+            Point::Histogram { count, sum, bucket_counts: buckets, bounds, temporality }
+        }
+        3 => {
+            return Err(invalid(format_args!(
+                "{} bucket counts for {} bounds; there must be one more, or none of both",
+                buckets.len(),
+                bounds.len()
+            )));
+        }
+        4 => Point::ExponentialHistogram {
+            count,
+            sum,
+            scale: given.scale,
+            zero_count: given.zero_count,
+            positive: Buckets { offset: given.positive_offset, counts: buckets },
+            negative: Buckets { offset: given.negative_offset, counts: negative },
+            temporality,
+        },
+        5 => Point::Summary { count, sum: given.value, quantiles },
+        other => return Err(unknown("metric_type", other)),
+    })
+}

@@ -1,0 +1,105 @@
+//! What the eviction callback may do, and what it is told.
+
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use flightring_store::{Filter, Limits, Log, Recorder, RecorderOptions, Signal, Span, TraceStore};
+
+fn span(n: u64) -> Span<'static> {
+    Span { span_id: n.to_be_bytes(), name: "work", start_ns: n, ..Span::default() }
+}
+
+#[test]
+fn the_callback_may_use_the_store_and_end_it() {
+    let mut options = RecorderOptions::default();
+    options.traces = Limits::with_capacity(4);
+    options.logs = Limits::with_capacity(2);
+    let recorder = Arc::new(Mutex::new(Some(Recorder::new(&options).unwrap())));
+    let stats = Arc::new(Mutex::new(Vec::new()));
+    let outer = recorder.lock().unwrap().clone().unwrap();
+    {
+        let (recorder, stats) = (Arc::clone(&recorder), Arc::clone(&stats));
+        outer.traces().on_evict(move |sequence, wire| {
+            assert!(!wire.is_empty());
+            let mut held = recorder.lock().unwrap();
+            let Some(inner) = held.as_ref() else { return };
+            // Adding here evicts too, and is not reported here.
+            inner.add_span(&span(100 + sequence));
+            inner.add_log(&Log { severity: 9, ..Log::default() });
+            assert!(inner.query(Signal::Traces, Filter::default()).unwrap().next().is_some());
+            inner.snapshot("inside").unwrap();
+            stats.lock().unwrap().push(inner.stats(Signal::Traces));
+            if sequence >= 6 {
+                inner.clear(Signal::Traces);
+                inner.traces().on_evict(|_, _| ());
+                *held = None;
+            }
+        });
+        let logs_seen = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&logs_seen);
+        // A callback of another store inside of this one is called.
+        outer.logs().on_evict(move |_, _| {
+            seen.fetch_add(1, Ordering::Relaxed);
+        });
+        for n in 0..8 {
+            outer.add_span(&span(n));
+        }
+        assert_eq!(logs_seen.load(Ordering::Relaxed), 2);
+    }
+    let seen = stats.lock().unwrap();
+    assert_eq!(seen.len(), 4);
+    assert!(seen.windows(2).all(|pair| pair[0].added < pair[1].added));
+    // 0, 2, 4 and 6 were reported; 1, 3, 5 and 7 went while the callback ran.
+    let last = outer.stats(Signal::Traces);
+    assert_eq!((last.added, last.evicted, last.unreported, last.cleared), (12, 8, 4, 4));
+}
+
+#[test]
+fn every_eviction_is_reported_once_whoever_evicts() {
+    const RECORDS: u64 = 2000;
+    let store = TraceStore::new(&Limits::with_capacity(16)).unwrap();
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let into = Arc::clone(&seen);
+    let reader = store.clone();
+    store.on_evict(move |sequence, _| {
+        assert!(into.lock().unwrap().insert(sequence));
+        reader.query(Filter::default()).unwrap().next();
+    });
+    thread::scope(|scope| {
+        for writer in 0..3 {
+            let store = &store;
+            scope.spawn(move || {
+                for n in 0..RECORDS {
+                    store.add(&span(writer + n));
+                }
+            });
+        }
+    });
+    let seen = seen.lock().unwrap();
+    assert!(seen.iter().copied().eq(0..3 * RECORDS - 16));
+    assert_eq!(store.stats().unreported, 0);
+}
+
+#[test]
+fn records_that_grow_too_old_are_reported_in_order_however_many() {
+    let limits = Limits::with_capacity(1000).max_age(Duration::from_secs(1));
+    let store = TraceStore::new(&limits).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&seen);
+    store.on_evict(move |sequence, _| into.lock().unwrap().push(sequence));
+    for n in 0..900 {
+        store.add_at(&span(n), 1_000_000_000);
+    }
+    store.expire(2_000_000_000);
+    assert!(seen.lock().unwrap().is_empty());
+    store.add_at(&span(900), 2_000_000_001);
+    assert!(seen.lock().unwrap().iter().copied().eq(0..900));
+    let stats = store.stats();
+    assert_eq!((stats.count, stats.evicted_by_age), (1, 900));
+}
