@@ -9,6 +9,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::own_file::OwnFile;
+
 /// How a file is to be opened; it is always for reading and writing, and closed on exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OpenHow {
@@ -155,7 +157,7 @@ impl FileLayer for OsLayer {
         if how.durable_writes {
             options.custom_flags(OFlags::DSYNC.bits().cast_signed());
         }
-        Ok(Box::new(OsFile(options.open(path)?)))
+        Ok(Box::new(OsFile(OwnFile::open(|| options.open(path))?)))
     }
 
     fn identify(&self, path: &Path) -> io::Result<Identity> {
@@ -178,14 +180,14 @@ impl FileLayer for OsLayer {
     }
 }
 
-struct OsFile(File);
+struct OsFile(OwnFile);
 
-/// A lock ends when the last descriptor of the open file is closed, and between `fork` and `exec` a child of another
-/// thread has one, too. So the lock is given up, not left to closing: a log that was closed can be opened at once.
+/// A lock ends when the last descriptor of the open file is closed, and a child that was made without the C library's `fork`
+/// has one, too. So the lock is given up, not left to closing: a log that was closed can be opened at once.
 impl Drop for OsFile {
     fn drop(&mut self) {
         // It fails only where there is no lock to give up.
-        let _ = flock(&self.0, FlockOperation::Unlock);
+        let _ = flock(&*self.0, FlockOperation::Unlock);
     }
 }
 
@@ -215,11 +217,11 @@ impl LayerFile for OsFile {
     }
 
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
-        Ok(fallocate(&self.0, FallocateFlags::KEEP_SIZE, offset, len)?)
+        Ok(fallocate(&*self.0, FallocateFlags::KEEP_SIZE, offset, len)?)
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
+        match flock(&*self.0, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(true),
             Err(Errno::WOULDBLOCK) => Ok(false),
             Err(error) => Err(error.into()),
@@ -227,7 +229,7 @@ impl LayerFile for OsFile {
     }
 
     fn direct_alignment(&self) -> io::Result<Option<DirectAlignment>> {
-        let Ok(stat) = statx(&self.0, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
+        let Ok(stat) = statx(&*self.0, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
             return Ok(None);
         };
         if stat.stx_mask & StatxFlags::DIOALIGN.bits() == 0 {
@@ -243,9 +245,9 @@ impl LayerFile for OsFile {
     }
 
     fn set_direct(&self, on: bool) -> io::Result<()> {
-        let mut flags = fcntl_getfl(&self.0)?;
+        let mut flags = fcntl_getfl(&*self.0)?;
         flags.set(OFlags::DIRECT, on);
-        Ok(fcntl_setfl(&self.0, flags)?)
+        Ok(fcntl_setfl(&*self.0, flags)?)
     }
 }
 

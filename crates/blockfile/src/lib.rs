@@ -52,9 +52,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! There are no threads and no locks in here; a value may be moved between threads, and used by one at a time.
+//! There are no threads in here; a value may be moved between threads, and used by one at a time.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod append;
 mod blocks;
@@ -67,6 +67,8 @@ mod format;
 mod layer;
 mod merge;
 mod open;
+#[allow(unsafe_code)] // handlers of fork
+mod own_file;
 mod reader;
 mod record;
 mod resync;
@@ -94,6 +96,7 @@ pub use open::{
     AppendOptions, DamagedTail, DirectFallback, OpenError, OpenReport, Resume, RotateError,
     SyncPolicy,
 };
+pub use own_file::OwnFile;
 pub use reader::{Item, Reader, Record, verify};
 pub use record::{EVENT_HEADER, EventHeader, Level, LevelError, MARKER_HEADER, Marker};
 pub use salvage::salvage;

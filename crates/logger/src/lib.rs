@@ -38,8 +38,7 @@
 //!
 //! **Death of the process.** With [`StagingPolicy::Shared`] the shards lie in a file in shared memory, beside a note of what
 //! the log holds already, so that the next opening, or [`recover()`], brings back every accepted record exactly once,
-//! wherever the process was killed. As long as a forked child of the dead process lives, its lock on the log is held and
-//! opening is refused.
+//! wherever the process was killed. Forked children that live on are no hindrance: they give the parent's files up in `fork`.
 //!
 //! **Files.** [`Rotation`] begins new files by size, time or on demand, between two writes of the flusher, and deletes old
 //! ones. A [`LoggerSet`] puts many named logs under one flusher and one memory budget.

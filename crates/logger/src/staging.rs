@@ -18,16 +18,17 @@
 //! ```
 //!
 //! The file is reserved in full when it is made, so that a full `/dev/shm` is an error then and not a SIGBUS later. It
-//! is locked (`flock`) as long as its logger lives; a file whose lock can be had is left over from a dead one.
+//! is locked (`flock`) as long as its logger's process lives ([`OwnFile`] sees to it that forked children do not hold the
+//! lock); a file whose lock can be had is left over from a dead one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64 as Word, Ordering as Order};
 
-use flightring_blockfile::{BlockMeta, Kind, Resume};
+use flightring_blockfile::{BlockMeta, Kind, OwnFile, Resume};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
 use crate::region::Region;
@@ -108,7 +109,7 @@ pub(crate) struct Header {
 /// A staging file, locked and mapped by somebody else's leave: the region may go before it.
 pub(crate) struct Staging {
     // Holds the lock.
-    _file: File,
+    _file: OwnFile,
     path: PathBuf,
     base: *mut u8,
     layout: Layout,
@@ -131,7 +132,7 @@ impl Staging {
         let log = absolute(log)?;
         let (file, path) = create_file(folder, &log)?;
         let made = (|| {
-            fallocate(&file, FallocateFlags::empty(), 0, layout.total() as u64)?;
+            fallocate(&*file, FallocateFlags::empty(), 0, layout.total() as u64)?;
             Region::of_file(&file, layout.total(), lock_memory)
         })();
         let region = match made {
@@ -196,19 +197,15 @@ impl Staging {
     }
 }
 
-fn create_file(folder: &Path, log: &Path) -> io::Result<(File, PathBuf)> {
+fn create_file(folder: &Path, log: &Path) -> io::Result<(OwnFile, PathBuf)> {
     for number in 0..MOST_FILES {
         let path = folder.join(file_name(log, number));
-        let created = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(&path);
-        match created {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        match OwnFile::open(|| options.open(&path)) {
             Ok(file) => {
-                flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+                flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
                 return Ok((file, path));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -381,12 +378,10 @@ pub(crate) fn leftovers(folder: &Path, log: &Path) -> io::Result<Vec<Result<Left
 
 /// None: there is no such file, or it is not ours to touch (in use, of another user, of another log).
 fn open_leftover(path: &Path, log: &Path) -> io::Result<Option<Result<Leftover, Unusable>>> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open(path);
-    let file = match opened {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
+    let file = match OwnFile::open(|| options.open(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // A symbolic link, or somebody else's file: never of ours.
@@ -399,7 +394,7 @@ fn open_leftover(path: &Path, log: &Path) -> io::Result<Option<Result<Leftover, 
     if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
         return Ok(None);
     }
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if flock(&*file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(None);
     }
     // Removed by another recovery between opening and locking?
@@ -407,7 +402,7 @@ fn open_leftover(path: &Path, log: &Path) -> io::Result<Option<Result<Leftover, 
         return Ok(None);
     }
     let mut head = vec![0; HEADER];
-    let got = rustix::io::pread(&file, &mut head[..], 0)?;
+    let got = rustix::io::pread(&*file, &mut head[..], 0)?;
     let Some(header) = Header::from_bytes(&head[..got], metadata.len()) else {
         fs::remove_file(path)?;
         return Ok(Some(Err(Unusable::Unfinished)));

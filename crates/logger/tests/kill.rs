@@ -43,6 +43,7 @@ fn child() {
             logger.write(b"after").unwrap();
             logger.close().unwrap();
         }
+        mode if mode.starts_with("fork") => fork_and_die(folder, mode),
         mode => log_until_killed(folder, mode),
     }
 }
@@ -241,4 +242,56 @@ fn a_relative_path_means_the_folder_at_opening() {
         fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort_by_key(|path| std::cmp::Reverse(path.clone()));
     assert_eq!(support::records_of(&files).0, [b"before".to_vec(), b"after".to_vec()]);
+}
+
+#[test]
+fn a_forked_child_that_lives_on_does_not_hold_the_log() {
+    for staging in [StagingPolicy::Private, StagingPolicy::Shared] {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = if staging == StagingPolicy::Shared { "fork-staged" } else { "fork" };
+        let mut child = start(folder.path(), mode);
+        child.wait().unwrap();
+        let orphan = fs::read_to_string(folder.path().join("orphan")).unwrap().parse().unwrap();
+        let alive = || {
+            let pid = rustix::process::Pid::from_raw(orphan).unwrap();
+            rustix::process::test_kill_process(pid).is_ok()
+        };
+        assert!(alive(), "the child's child lives");
+        let logger = Logger::open(&Options { staging, ..options(folder.path()) }).unwrap();
+        let recovered: u64 = logger.open_report().recovered.iter().map(|one| one.records).sum();
+        let expected = if staging == StagingPolicy::Shared { 3 } else { 0 };
+        assert_eq!(recovered, expected, "{staging:?}");
+        logger.close().unwrap();
+        assert_eq!(records(&folder.path().join("x.log")).len() as u64, expected);
+        assert!(alive());
+        let pid = rustix::process::Pid::from_raw(orphan).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+}
+
+/// Logs, forks a child that does nothing for a long time, and dies without closing.
+fn fork_and_die(folder: &Path, mode: &str) {
+    let staging =
+        if mode == "fork-staged" { StagingPolicy::Shared } else { StagingPolicy::Private };
+    let options = Options { staging, flush_interval: Duration::from_secs(1000), ..options(folder) };
+    let logger = Logger::open(&options).unwrap();
+    for _ in 0..3 {
+        logger.write(b"before").unwrap();
+    }
+    let (there, here) = rustix::pipe::pipe().unwrap();
+    // SAFETY: the child makes plain system calls, sleeps and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        rustix::io::write(&here, b"!").unwrap();
+        // SAFETY: plain calls. An end of its own, in case that the test does not come to ending it.
+        unsafe {
+            libc::sleep(600);
+            libc::_exit(0)
+        }
+    }
+    // The child is through with fork.
+    assert_eq!(rustix::io::read(&there, &mut [0; 1][..]), Ok(1));
+    fs::write(folder.join("orphan"), child.to_string()).unwrap();
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(0) }
 }
