@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -121,6 +122,65 @@ TEST(server_takes_otlp_for_a_recorder) {
     CHECK(strstr(all, "\"service\":\"unknown\"") != NULL);
     flr_recorder_destroy(recorder);
     flr_server_destroy(server);
+}
+
+TEST(server_shows_loggers_until_they_are_destroyed) {
+    char folder[] = "/tmp/flr-server-XXXXXX", path[64], all[65536];
+    flr_logger_options log = FLR_LOGGER_OPTIONS_INIT;
+    flr_logger *logger = NULL;
+    flr_server *server = NULL;
+    uint16_t port = 0;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/service.log", folder);
+    log.path = path;
+    log.kind = FLR_RECORD_KIND_EVENT;
+    log.buffer_size = 1 << 20;
+    log.shards = 2;
+    CHECK_OK(flr_logger_open(&log, &logger));
+    CHECK_OK(flr_server_start(NULL, &server));
+    CHECK_OK(flr_server_port(server, &port));
+    CHECK_EQ(flr_server_add_logger(server, NULL, logger), FLR_INVALID);
+    CHECK_EQ(flr_server_add_logger(server, "", logger), FLR_INVALID);
+    CHECK_EQ(flr_server_add_logger(server, "\xff", logger), FLR_INVALID);
+    CHECK_EQ(flr_server_add_logger(server, "x", NULL), FLR_INVALID);
+    CHECK_EQ(flr_server_add_logger(NULL, "x", logger), FLR_INVALID);
+    CHECK_EQ(flr_server_remove_logger(server, "service"), FLR_NOT_FOUND);
+    CHECK_EQ(flr_server_remove_logger(server, NULL), FLR_INVALID);
+    CHECK_OK(flr_server_add_logger(server, "service", logger));
+    CHECK_OK(flr_server_add_logger(server, "ser\"vice", logger));
+    CHECK_OK(flr_server_remove_logger(server, "ser\"vice"));
+
+    CHECK_OK(flr_logger_log(logger, FLR_LEVEL_WARN, "<b>disk</b> is nearly full", 26));
+    CHECK_OK(flr_logger_flush(logger, 30000));
+    int fd = ask(port, "/api/loggers", "");
+    answer(fd, NULL, all, sizeof all);
+    close(fd);
+    CHECK(strstr(all, "HTTP/1.1 200 ") == all);
+    CHECK(strstr(all, "\"name\":\"service\"") != NULL);
+    CHECK(strstr(all, path) != NULL);
+    CHECK(strstr(all, "\"accepted\":1,") != NULL);
+    CHECK(strstr(all, "ser\\\"vice") == NULL);
+    fd = ask(port, "/api/loggers/records?logger=service&most=5", "");
+    answer(fd, NULL, all, sizeof all);
+    close(fd);
+    CHECK(strstr(all, "<b>disk</b> is nearly full") != NULL);
+    CHECK(strstr(all, "\"level\":\"WARN\"") != NULL);
+    fd = ask(port, "/api/monitors", "");
+    answer(fd, NULL, all, sizeof all);
+    close(fd);
+    CHECK(strstr(all, "\"loggers\":true") != NULL);
+
+    /* The server does not keep it open: the log can be opened again at once. */
+    flr_logger_destroy(logger);
+    CHECK_OK(flr_logger_open(&log, &logger));
+    fd = ask(port, "/api/loggers", "");
+    answer(fd, NULL, all, sizeof all);
+    close(fd);
+    CHECK(strstr(all, "{\"loggers\":[]}") != NULL);
+    flr_logger_destroy(logger);
+    flr_server_destroy(server);
+    CHECK(unlink(path) == 0);
+    CHECK(rmdir(folder) == 0);
 }
 
 TEST(server_asks_for_a_token) {

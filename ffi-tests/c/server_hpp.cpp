@@ -2,6 +2,8 @@
 
 #include <flightring/flightring.hpp>
 
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -13,6 +15,17 @@ TEST(cpp_server_shows_a_hub) {
     CHECK(server.url() == "http://127.0.0.1:" + std::to_string(server.port()) + "/");
     flightring::server moved = std::move(server);
     CHECK_EQ(moved.stats().port, moved.port());
+    char folder[] = "/tmp/flr-server-XXXXXX";
+    CHECK(mkdtemp(folder) != nullptr);
+    const std::string path = std::string(folder) + "/a.log";
+    {
+        flightring::logger log(path);
+        moved.add_logger("a", log);
+        CHECK(moved.remove_logger("a"));
+        moved.add_logger("a", log);
+    }
+    CHECK(std::remove(path.c_str()) == 0 && std::remove(folder) == 0);
+    CHECK(!moved.remove_logger("none"));
     moved.stop();
     options.address = "nowhere";
     bool thrown = false;

@@ -3,11 +3,11 @@
  *
  * Generated from crates/capi/src/server.rs by `cargo xtask headers`; edit that file.
  *
- * Servers: a hub's monitors and a recorder over HTTP, with a page.
+ * Servers: a hub's monitors, a recorder and loggers over HTTP, with a page.
  *
  * A server answers GET /logs and /logs/stream (history, and history followed live, as text, server-sent events or NDJSON),
  * takes OTLP at POST /v1/traces, /v1/logs and /v1/metrics, answers queries on a recorder at GET /api/traces, /api/logs and
- * /api/metrics, and shows a page at /. It runs in a few threads of its own, which block all signals, takes bounded memory, and never
+ * /api/metrics, tells the numbers and newest records of loggers at GET /api/loggers, and shows a page at /. It runs in a few threads of its own, which block all signals, takes bounded memory, and never
  * holds up a monitor: a client that is too slow misses output and is told how much.
  *
  * It listens on loopback unless told otherwise, and elsewhere only with a token. Requests by a name other than localhost, an
@@ -142,6 +142,24 @@ flr_status flr_server_url(const flr_server *server,
  * Errors: FLR_INVALID, FLR_FORKED.
  */
 FLR_API flr_status flr_server_get_stats(const flr_server *server, flr_server_stats *stats) FLR_NOEXCEPT;
+
+/**
+ * Shows a logger's numbers and newest records under `name`, on the page and at GET /api/loggers, instead of one that had the
+ * name before. The logger is not kept open: it may be closed and destroyed at any time, and is shown until it is destroyed.
+ *
+ * Errors: FLR_INVALID when `name` is NULL, empty or not UTF-8; FLR_FORKED.
+ */
+FLR_API
+flr_status flr_server_add_logger(const flr_server *server,
+                                 const char *name,
+                                 const flr_logger *logger) FLR_NOEXCEPT;
+
+/**
+ * Shows the logger of that name no more.
+ *
+ * Errors: FLR_NOT_FOUND when none has the name; FLR_INVALID, FLR_FORKED.
+ */
+FLR_API flr_status flr_server_remove_logger(const flr_server *server, const char *name) FLR_NOEXCEPT;
 
 /**
  * Stops a server: closes its address, gives clients what there is for them at this moment (half a second at most), closes

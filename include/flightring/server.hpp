@@ -3,6 +3,7 @@
 #define FLIGHTRING_SERVER_HPP
 
 #include <flightring/base.hpp>
+#include <flightring/logger.hpp>
 #include <flightring/server.h>
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace flightring {
 
-/** A hub's monitors over HTTP; stopped by its destructor. Safe for concurrent use. */
+/** A hub's monitors, a recorder and loggers over HTTP; stopped by its destructor. Safe for concurrent use. */
 class server {
   public:
     explicit server(const flr_server_options &options = FLR_SERVER_OPTIONS_INIT) {
@@ -40,6 +41,20 @@ class server {
         flr_server_stats found = FLR_SERVER_STATS_INIT;
         check(flr_server_get_stats(get(), &found));
         return found;
+    }
+
+    /** Shows a logger until it is destroyed; it is not kept open. */
+    void add_logger(const std::string &name, const logger &shown) {
+        check(flr_server_add_logger(get(), name.c_str(), shown.get()));
+    }
+    /** Whether it was shown. */
+    bool remove_logger(const std::string &name) {
+        const flr_status status = flr_server_remove_logger(get(), name.c_str());
+        if (status == FLR_NOT_FOUND) {
+            return false;
+        }
+        check(status);
+        return true;
     }
 
     void stop() noexcept { (void)flr_server_stop(get()); }

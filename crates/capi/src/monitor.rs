@@ -7,7 +7,8 @@
 //!
 //! A monitor may have a sink, where everything goes before it is kept: standard output, a descriptor, a callback, or another
 //! monitor, so that the output of processes comes together in a group, and of groups in one place. A sink is part of the
-//! write: the writer waits for it, and what it refuses is not kept.
+//! write: the writer waits for it, and what it refuses is not kept. A slow sink throttles, as a pipe would, the processes whose
+//! descriptors are attached to monitors that end in it, and no others.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::io;

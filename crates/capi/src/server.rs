@@ -1,8 +1,8 @@
-//! Servers: a hub's monitors and a recorder over HTTP, with a page.
+//! Servers: a hub's monitors, a recorder and loggers over HTTP, with a page.
 //!
 //! A server answers GET /logs and /logs/stream (history, and history followed live, as text, server-sent events or NDJSON),
 //! takes OTLP at POST /v1/traces, /v1/logs and /v1/metrics, answers queries on a recorder at GET /api/traces, /api/logs and
-//! /api/metrics, and shows a page at /. It runs in a few threads of its own, which block all signals, takes bounded memory, and never
+//! /api/metrics, tells the numbers and newest records of loggers at GET /api/loggers, and shows a page at /. It runs in a few threads of its own, which block all signals, takes bounded memory, and never
 //! holds up a monitor: a client that is too slow misses output and is told how much.
 //!
 //! It listens on loopback unless told otherwise, and elsewhere only with a token. Requests by a name other than localhost, an
@@ -12,17 +12,18 @@ use std::ffi::{CStr, c_char, c_void};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use flightring_serve::App;
 use flightring_serve::http::{Options, Server, StartError, Token};
+use flightring_serve::{App, Loggers};
 
 use crate::buffer::{fitted, output, required};
 use crate::flr_status;
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
 use crate::hub::flr_hub;
+use crate::logger::flr_logger;
 use crate::recorder::flr_recorder;
 use crate::sized::{self, SizedStruct};
-use crate::status::{fail_io, invalid};
+use crate::status::{fail, fail_io, invalid};
 
 /// A server.
 ///
@@ -32,8 +33,14 @@ pub struct flr_server {
 }
 
 impl Opaque for flr_server {
-    type Inner = Server;
+    type Inner = Serving;
     const NAME: &'static str = "flr_server";
+}
+
+/// A server, and what can be added to what it shows.
+pub(crate) struct Serving {
+    server: Server,
+    loggers: Arc<Loggers>,
 }
 
 /// How a server is started. Start it from FLR_SERVER_OPTIONS_INIT; a member that is zero has its default.
@@ -163,7 +170,8 @@ pub unsafe extern "C" fn flr_server_start(
     guard(|| {
         // SAFETY: `out` is NULL or writable, as documented for every `create`.
         let out = unsafe { Out::new(out)? };
-        let mut app = App::new();
+        let loggers = Arc::new(Loggers::default());
+        let mut app = App::new().with_loggers(Arc::clone(&loggers));
         let mut settings = Options::default();
         if !options.is_null() {
             // SAFETY: not NULL, so options that begin with their size, whose
@@ -182,7 +190,7 @@ pub unsafe extern "C" fn flr_server_start(
         }
         let server =
             Server::start(settings, Arc::new(app)).map_err(|error| start_failed(&error))?;
-        out.fill(server);
+        out.fill(Serving { server, loggers });
         Ok(())
     })
 }
@@ -195,7 +203,7 @@ pub unsafe extern "C" fn flr_server_port(server: *const flr_server, port: *mut u
     guard(|| {
         required(port, "port")?;
         // SAFETY: a live server, as documented.
-        let found = unsafe { handle::get(server)? }.address().port();
+        let found = unsafe { handle::get(server)? }.server.address().port();
         // SAFETY: not NULL, so writable, as documented.
         unsafe { port.write(found) };
         Ok(())
@@ -217,7 +225,7 @@ pub unsafe extern "C" fn flr_server_url(
         required(needed, "needed")?;
         // SAFETY: a live server and room in `dst`, as documented.
         let (server, dst) = unsafe { (handle::get(server)?, output(dst.cast::<c_void>(), cap)?) };
-        let url = format!("http://{}/\0", server.address());
+        let url = format!("http://{}/\0", server.server.address());
         // SAFETY: not NULL, so writable, as documented.
         unsafe { needed.write(url.len()) };
         if let Some(room) = dst.get_mut(..url.len()) {
@@ -237,7 +245,8 @@ pub unsafe extern "C" fn flr_server_get_stats(
 ) -> flr_status {
     guard(|| {
         // SAFETY: a live server, and stats that begin with their size, as documented.
-        let (server, ()) = unsafe { (handle::get(server)?, sized::check(stats)?) };
+        let (serving, ()) = unsafe { (handle::get(server)?, sized::check(stats)?) };
+        let server = &serving.server;
         let now = server.stats();
         let value = flr_server_stats {
             struct_size: 0,
@@ -253,6 +262,46 @@ pub unsafe extern "C" fn flr_server_get_stats(
     })
 }
 
+/// Shows a logger's numbers and newest records under `name`, on the page and at GET /api/loggers, instead of one that had the
+/// name before. The logger is not kept open: it may be closed and destroyed at any time, and is shown until it is destroyed.
+///
+/// Errors: FLR_INVALID when `name` is NULL, empty or not UTF-8; FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_server_add_logger(
+    server: *const flr_server,
+    name: *const c_char,
+    logger: *const flr_logger,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live server, a live logger, and NULL or a C string, as documented.
+        let (serving, logger, name) =
+            unsafe { (handle::get(server)?, handle::get(logger)?, text(name, "name")?) };
+        let name = name.filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| invalid(format_args!("name is NULL or empty")))?;
+        serving.loggers.add(name, logger.view());
+        Ok(())
+    })
+}
+
+/// Shows the logger of that name no more.
+///
+/// Errors: FLR_NOT_FOUND when none has the name; FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_server_remove_logger(
+    server: *const flr_server,
+    name: *const c_char,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live server, and NULL or a C string, as documented.
+        let (serving, name) = unsafe { (handle::get(server)?, text(name, "name")?) };
+        let name = name.ok_or_else(|| invalid(format_args!("name is NULL")))?;
+        if serving.loggers.remove(name) {
+            return Ok(());
+        }
+        Err(fail(flr_status::NOT_FOUND, format_args!("no logger is shown as \"{name}\"")))
+    })
+}
+
 /// Stops a server: closes its address, gives clients what there is for them at this moment (half a second at most), closes
 /// every connection, and joins the threads. Stopping again does nothing.
 ///
@@ -261,7 +310,7 @@ pub unsafe extern "C" fn flr_server_get_stats(
 pub unsafe extern "C" fn flr_server_stop(server: *const flr_server) -> flr_status {
     guard(|| {
         // SAFETY: a live server, as documented.
-        unsafe { handle::get(server)? }.stop();
+        unsafe { handle::get(server)? }.server.stop();
         Ok(())
     })
 }

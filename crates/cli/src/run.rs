@@ -14,8 +14,8 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use flightring_logger::Logger;
 use flightring_monitor::{Hub, Masker, Mode, Options as MonitorOptions, Sink, SummaryOptions};
-use flightring_serve::App;
 use flightring_serve::http::{Options as ServerOptions, Server, Token};
+use flightring_serve::{App, Loggers};
 use flightring_store::{Recorder, RecorderOptions};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
@@ -97,7 +97,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let commands = commands(&args)?;
     let logger = args.log.as_deref().map(open).transpose()?;
     let hub = Arc::new(Hub::new());
-    let server = serve(&args, &hub)?;
+    let server = serve(&args, &hub, logger.as_deref())?;
 
     let mut passes = Vec::new();
     let mut running: Vec<Running> = Vec::new();
@@ -235,7 +235,7 @@ impl Page {
 }
 
 /// Starts the server, if there is to be one, and says where it is.
-fn serve(args: &Args, hub: &Arc<Hub>) -> Result<Option<Page>, Failure> {
+fn serve(args: &Args, hub: &Arc<Hub>, logger: Option<&Logger>) -> Result<Option<Page>, Failure> {
     let address = match args.http {
         Some(Http::Off) => return Ok(None),
         Some(Http::At(address)) => address,
@@ -256,7 +256,13 @@ fn serve(args: &Args, hub: &Arc<Hub>) -> Result<Option<Page>, Failure> {
     });
     let recorder = Recorder::new(&RecorderOptions::default())
         .map_err(|error| Failure::Message(error.to_string()))?;
-    let app = App::new().with_hub(Arc::clone(hub)).with_recorder(recorder);
+    let loggers = Arc::new(Loggers::default());
+    if let Some(logger) = logger {
+        let path = logger.view().path().to_owned();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        loggers.add(name, logger.view());
+    }
+    let app = App::new().with_hub(Arc::clone(hub)).with_recorder(recorder).with_loggers(loggers);
     let options =
         ServerOptions { address, token: checked.transpose()?, ..ServerOptions::default() };
     let server = Server::start(options, Arc::new(app))

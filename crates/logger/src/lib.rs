@@ -94,8 +94,11 @@ mod staging;
 mod state;
 mod stats;
 mod sync;
+mod view;
 mod watch;
 mod worker;
+
+pub use flightring_blockfile::OwnedRecord;
 
 pub use error::{CloseError, Dropped, FlushError, OpenError, RotateError};
 pub use histogram::Latency;
@@ -109,4 +112,5 @@ pub use rotate::{Rotation, Schedule, Sealed};
 pub use set::{LoggerSet, SetOptions};
 pub use state::Reservation;
 pub use stats::{LastError, ShardStats, Stats};
+pub use view::View;
 pub use watch::{Watch, WatchError};

@@ -1,5 +1,6 @@
 use std::io;
 use std::mem::ManuallyDrop;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use crate::region::Region;
 use crate::staging::Staging;
 use crate::state::{Core, Facts, Reservation, errno};
 use crate::stats::{ShardStats, Stats};
+use crate::view::View;
 use crate::watch::{Watch, WatchError};
 use crate::{CloseError, Dropped, FlushError, OpenError, Options, RotateError};
 
@@ -33,6 +35,7 @@ struct Inner {
     engine: Arc<Engine>,
     /// The engine has no other logger.
     alone: bool,
+    path: PathBuf,
     report: OpenReport,
 }
 
@@ -98,7 +101,8 @@ impl Logger {
         engine.shared.add(log);
         let report =
             OpenReport { file, recovered, staged: is_staged, staging_refused, not_published };
-        let inner = Inner { core: Arc::clone(&core), engine, alone, report };
+        let path = options.path.clone();
+        let inner = Inner { core: Arc::clone(&core), engine, alone, path, report };
         Ok(Self { core: ManuallyDrop::new(core), inner: ManuallyDrop::new(Arc::new(inner)) })
     }
 
@@ -190,6 +194,12 @@ impl Logger {
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.core)
+    }
+
+    /// A look at this logger from outside, which does not keep it open.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View::new(&self.core, &self.inner.path)
     }
 
     /// The numbers of one shard, up to [`Self::shards`]; the last one is the overflow's at first.

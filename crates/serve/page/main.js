@@ -70,7 +70,7 @@ async function poll() {
     try {
       const answer = await fetch("/api/monitors", { cache: "no-store" });
       if (answer.ok) {
-        const { monitors, recorder } = await answer.json();
+        const { monitors, recorder, loggers: logging } = await answer.json();
         output.setMonitors(monitors);
         if (recorder && !views.some((view) => view.id === "traces")) { addRecorderViews(); open(); }
         if (monitors.some((monitor) => monitor.counts_patterns) && !views.includes(patterns)) {
@@ -78,7 +78,13 @@ async function poll() {
           addTab(patterns);
           open();
         }
+        if (logging && !views.includes(loggers)) {
+          views.push(loggers);
+          addTab(loggers);
+          open();
+        }
         if (current === "patterns") patterns.enter();
+        if (current === "loggers") loggers.enter();
       }
     } catch { /* the feed says that the connection is lost */ }
   }

@@ -1,4 +1,4 @@
-//! The HTTP endpoint and page over monitors and a recorder.
+//! The HTTP endpoint and page over monitors, a recorder and loggers.
 //!
 //! [`http`] is the server itself: a few threads with an epoll loop each, strict limits, and bodies that stream. It knows
 //! nothing about what is served. [`App`] is what is served:
@@ -10,6 +10,8 @@
 //! | `GET /logs/stream` | the same, and then everything that is written from now on |
 //! | `GET /logs/stream/{id}` | of one monitor; an id may contain slashes |
 //! | `GET /api/monitors` | the monitors with their counts |
+//! | `GET /api/loggers` | the loggers with their statistics |
+//! | `GET /api/loggers/records` | the newest records of the log that `logger=NAME` writes; `most=N` of them |
 //! | `POST /v1/traces`, `/v1/logs`, `/v1/metrics` | takes OTLP in: protobuf or JSON, plain or gzip |
 //! | `GET /api/traces`, `/api/logs`, `/api/metrics` | a query on the recorder; its parameters are those of [`Recorder::filter_from`](flightring_store::Recorder::filter_from), `format` (`json`, `ndjson`, `otlp`, `protobuf`) and `follow` |
 //! | `GET /api/traces/{id}` | a whole trace in the order of a waterfall |
@@ -34,4 +36,4 @@ pub mod http;
 mod page;
 mod routes;
 
-pub use routes::App;
+pub use routes::{App, Loggers};

@@ -15,6 +15,7 @@ const SCRIPT: &str = concat!(
     include_str!("../page/output.js"),
     include_str!("../page/recorder.js"),
     include_str!("../page/patterns.js"),
+    include_str!("../page/loggers.js"),
     include_str!("../page/main.js"),
 );
 

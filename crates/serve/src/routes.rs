@@ -4,6 +4,7 @@ mod cursors;
 mod follow;
 mod format;
 mod gzip;
+mod loggers;
 mod logs;
 mod monitors;
 mod otlp;
@@ -20,11 +21,14 @@ use serde_json::json;
 use crate::http::{Head, Method, Request, Response, Service, Status};
 use crate::page::page;
 
-/// The service over a hub of monitors and a recorder; either may be left out.
+pub use loggers::Loggers;
+
+/// The service over a hub of monitors, a recorder and loggers; any of them may be left out.
 #[derive(Default, Clone)]
 pub struct App {
     hub: Option<Arc<Hub>>,
     recorder: Option<Recorder>,
+    loggers: Arc<Loggers>,
 }
 
 impl App {
@@ -48,6 +52,13 @@ impl App {
         self
     }
 
+    /// Shows loggers, those that are added to `loggers` later included.
+    #[must_use]
+    pub fn with_loggers(mut self, loggers: Arc<Loggers>) -> Self {
+        self.loggers = loggers;
+        self
+    }
+
     fn hub(&self) -> Result<&Arc<Hub>, Response> {
         self.hub.as_ref().ok_or_else(|| absent("no monitors are served here"))
     }
@@ -63,10 +74,14 @@ impl App {
             Route::LogsStream(id) => logs::stream(self.hub()?, id, head, waker),
             Route::Monitors => {
                 let monitors = self.hub.as_deref().map(monitors::list).unwrap_or_default();
-                recorder::json_answer(
-                    &json!({ "monitors": monitors, "recorder": self.recorder.is_some() }),
-                )
+                recorder::json_answer(&json!({
+                    "monitors": monitors,
+                    "recorder": self.recorder.is_some(),
+                    "loggers": !self.loggers.is_empty(),
+                }))
             }
+            Route::Loggers => recorder::json_answer(&loggers::list(&self.loggers)),
+            Route::LoggerRecords => loggers::records(&self.loggers, head),
             Route::Patterns => recorder::json_answer(&monitors::patterns(self.hub()?, head)),
             Route::Figures => recorder::json_answer(&recorder::figures(self.recorder()?)),
             Route::Snapshots => recorder::json_answer(&recorder::snapshots(self.recorder()?)),
@@ -94,6 +109,8 @@ enum Route<'a> {
     LogsStream(Option<&'a str>),
     Monitors,
     Patterns,
+    Loggers,
+    LoggerRecords,
     Figures,
     Query(Signal),
     Trace(&'a str),
@@ -116,6 +133,8 @@ impl<'a> Route<'a> {
         match path.strip_prefix("/api/") {
             Some("monitors") => return Self::Monitors,
             Some("patterns") => return Self::Patterns,
+            Some("loggers") => return Self::Loggers,
+            Some("loggers/records") => return Self::LoggerRecords,
             Some("recorder") => return Self::Figures,
             Some("snapshots") => return Self::Snapshots,
             Some(rest) => {
@@ -168,6 +187,7 @@ impl fmt::Debug for App {
         f.debug_struct("App")
             .field("hub", &self.hub.is_some())
             .field("recorder", &self.recorder.is_some())
+            .field("loggers", &self.loggers)
             .finish()
     }
 }

@@ -1,8 +1,10 @@
 // The page in a real browser, over real processes.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import http from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { browser, flightring, until } from "./harness.mjs";
 
@@ -347,6 +349,25 @@ test("patterns of all processes are counted and can be filtered", async () => {
     await until("the process", async () => (await page.textContent("#pattern-table tbody")).endsWith("ready <num>"));
   } finally {
     await counted.stop();
+  }
+});
+
+test("loggers show their numbers and their newest records", async () => {
+  const logged = await flightring({ one: `echo start; printf '%s\\n' '${HOSTILE}' >&2; read -r never` }, ["--log", join(mkdtempSync(join(tmpdir(), "flightring-log-")), "page.log")]);
+  try {
+    await page.goto(logged.url);
+    await until("the tab", () => page.locator("#tabs button", { hasText: "Loggers" }).count());
+    await page.click("#tabs button:has-text('Loggers')");
+    await until("the records", async () => (await page.locator("#logger-table tbody tr").count()) === 2);
+    const rows = await page.locator("#logger-table tbody tr").evaluateAll((all) => all.map((row) => [row.cells[1].textContent, row.cells[3].textContent]));
+    assert.deepEqual(rows.sort(), [["INFO", "one: start"], ["WARN", `one: ${HOSTILE}`]]);
+    assert.equal(await page.locator("#loggers img").count(), 0, "text stays text");
+    assert.match(await page.textContent("#logger-cards"), /page\.log.*2.*dropped0/s);
+    await page.click("#logger-cards summary");
+    await until("all numbers", () => page.locator("#logger-cards td", { hasText: /^flush errors$/ }).isVisible());
+    assert.deepEqual(errors, []);
+  } finally {
+    await logged.stop();
   }
 });
 
