@@ -331,7 +331,7 @@ typedef struct {
      */
     uint64_t preallocate;
     /**
-     * Not 0: ask for huge pages.
+     * 2: no huge pages. Else they are used where the system has them, but not for staging in shared memory.
      */
     uint32_t huge_pages;
     /**

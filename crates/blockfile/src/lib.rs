@@ -88,7 +88,7 @@ pub use filter::Filter;
 pub use follow::Follower;
 pub use format::{
     BlockMeta, FLAG_RECOVERED, FORMAT_VERSION, HEADER_LEN, Kind, MAGIC, MAX_BLOCK, MIN_ALIGN,
-    SealError, TRAILER_LEN, Trailer, block_len, seal,
+    SealError, TRAILER_LEN, Trailer, block_len, seal, seal_summed, sum_records,
 };
 pub use layer::{DirectAlignment, FileLayer, Identity, LayerFile, OpenHow, OsLayer};
 pub use merge::{Merge, Merged, OrderBy, OwnedRecord};

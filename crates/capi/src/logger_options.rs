@@ -154,7 +154,7 @@ pub struct flr_logger_options {
     pub no_direct_io: u32,
     /// Bytes to reserve on disk ahead of the end of the file; given back by closing. Default: none.
     pub preallocate: u64,
-    /// Not 0: ask for huge pages.
+    /// 2: no huge pages. Else they are used where the system has them, but not for staging in shared memory.
     pub huge_pages: u32,
     /// Not 0: keep the memory from being swapped out; whether that worked is in the statistics.
     pub lock_memory: u32,
@@ -277,7 +277,7 @@ pub(crate) fn options_of(given: &flr_logger_options, path: &CStr) -> Result<Opti
         keep_for: Duration::from_secs(given.keep_seconds.into()),
         sealed: None,
     };
-    options.huge_pages = given.huge_pages != 0;
+    options.huge_pages = given.huge_pages != 2;
     options.lock_memory = given.lock_memory != 0;
     Ok(options)
 }

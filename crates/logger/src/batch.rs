@@ -1,13 +1,17 @@
 //! An output buffer: blocks of several shards, one after the other, for one write.
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 
 use flightring_blockfile::{
-    AlignedBuf, AppendError, Appender, BlockMeta, HEADER_LEN, Kind, TRAILER_LEN, block_len, seal,
+    AppendError, Appender, BlockMeta, HEADER_LEN, Kind, TRAILER_LEN, block_len, seal, seal_summed,
 };
 
+use crate::cursor::Cursor;
+use crate::options::PAGE;
 use crate::pool::Pool;
-use crate::shard::{Cursor, Shard};
+use crate::region::Region;
+use crate::shard::Shard;
 
 /// A sealed block in a batch, and what is true once it is in the file.
 #[derive(Debug, Clone, Copy)]
@@ -22,9 +26,28 @@ pub(crate) struct Block {
 }
 
 pub(crate) struct Batch {
-    buf: AlignedBuf,
+    buf: Buffer,
     used: usize,
     pub(crate) blocks: Vec<Block>,
+}
+
+/// The memory of a batch. It is of huge pages where the system has them: the kernel pins each page for each direct write.
+struct Buffer(Region);
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the region is mapped, readable and zeroed when it is new, and belongs to this value alone.
+        unsafe { std::slice::from_raw_parts(self.0.base(), self.0.len()) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and writable; `self` is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.0.base(), self.0.len()) }
+    }
 }
 
 /// What became of a shard's records.
@@ -38,9 +61,8 @@ enum Added {
 
 impl Batch {
     pub(crate) fn new(bytes: usize) -> io::Result<Self> {
-        let buf = AlignedBuf::new(bytes, 4096)
-            .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
-        Ok(Self { buf, used: 0, blocks: Vec::new() })
+        let buf = Region::anonymous(bytes.next_multiple_of(PAGE), true, false)?;
+        Ok(Self { buf: Buffer(buf), used: 0, blocks: Vec::new() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -82,7 +104,7 @@ impl Batch {
                 last_ns: copied.last_ns,
                 ..*meta
             };
-            let Ok(len) = seal(free, copied.bytes, &block, align) else {
+            let Ok(len) = seal_summed(free, copied.bytes, copied.sum, &block, align) else {
                 // Cannot be: the room was measured for it.
                 return Added::BatchFull;
             };

@@ -19,11 +19,11 @@ use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::bell::Bell;
+use crate::cursor::Cursor;
 use crate::drops::Drops;
 use crate::files::Files;
 use crate::local;
 use crate::pipe::{Pipe, Written};
-use crate::shard::Cursor;
 use crate::staging::Staging;
 use crate::state::{Core, errno};
 use crate::{CloseError, Options, RotateError, Sync};
@@ -56,14 +56,12 @@ pub(crate) struct Log {
     /// After a failure: not before this, except for a flush.
     retry_at: Option<Instant>,
     backoff: Duration,
-    /// How much of the buffer is present.
-    populated: usize,
+    /// How much of each shard is present.
+    present: Vec<usize>,
 }
 
 /// First and longest time between attempts to write to a file that refuses.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-/// How much memory is made present at a time, between looks at the work.
-const POPULATE_STEP: usize = 1 << 20;
 /// How often closing tries again to write to a file that refuses, without getting any further.
 const LAST_ATTEMPTS: u32 = 3;
 
@@ -98,7 +96,7 @@ impl Log {
             next_interval: Instant::now() + options.flush_interval,
             retry_at: None,
             backoff: BACKOFF.0,
-            populated: 0,
+            present: vec![0; shards],
         };
         log.note();
         Ok(log)
@@ -276,7 +274,7 @@ impl Log {
     /// One pass, for the flushes that wait and for the writers that need room.
     fn pass(&mut self, output: &mut Output, interval: bool) -> io::Result<()> {
         let began = Instant::now();
-        let ticket = self.core.newest_ticket();
+        let ticket = self.core.begin_pass();
         let asked = self.core.has_waiting();
         self.follow_path();
         let result = self.write_out(output).and_then(|any| {
@@ -462,7 +460,7 @@ pub(crate) fn run(shared: &Shared, buffers: [Batch; 2]) {
         {
             return;
         }
-        if logs.iter_mut().any(Log::populate) {
+        if logs.iter_mut().any(|log| log.core.populate(&mut log.present)) {
             continue;
         }
         let now = Instant::now();
@@ -476,21 +474,6 @@ pub(crate) fn run(shared: &Shared, buffers: [Batch; 2]) {
         for log in &logs {
             log.core.counters.parked_ns.fetch_add(slept, Ordering::Relaxed);
         }
-    }
-}
-
-impl Log {
-    /// Makes the next part of the buffer present; false when it all is.
-    fn populate(&mut self) -> bool {
-        if self.populated == usize::MAX {
-            return false;
-        }
-        if self.core.populate(self.populated, POPULATE_STEP) {
-            self.populated += POPULATE_STEP;
-        } else {
-            self.populated = usize::MAX;
-        }
-        true
     }
 }
 

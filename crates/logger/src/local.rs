@@ -1,32 +1,21 @@
 //! What a thread remembers: which shard it owns in which logger.
 //!
-//! The hot path finds it in a thread-local cell that has no destructor, so that a call from another destructor (of a
-//! thread or of a static) finds it as usable as ever, and nothing has to be registered on first use. The cell is
-//! a small cache in front of the thread's list of claims. That list is freed, and the shards given back, by the
-//! destructor of a pthread key.
+//! It is a list of claims in thread-local storage without a destructor, so that a call from another destructor (of a
+//! thread or of a static) finds it as usable as ever. The list is freed, and the shards given back, by the destructor of
+//! a pthread key. Only the first record in a logger, and what else is rare, looks here; see [`crate::hints`] for the rest.
 //!
 //! A child of `fork` has one thread, and none of the shards are its own. A handler in the child forgets that
-//! thread's cells and claims, so its next call takes the slow path, which looks at the generation.
+//! thread's claims and gives it another token, so its next call takes the slow path, which looks at the generation.
 
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, Weak};
 
+use crate::hints;
 use crate::pool::Pool;
-use crate::shard::Shard;
-
-/// Loggers whose shard is found at once, a thread.
-const CELLS: usize = 8;
-
-struct Entry {
-    /// The logger's unique number; 0 = empty.
-    logger: Cell<u64>,
-    shard: Cell<*const Shard>,
-}
 
 struct Local {
-    entries: [Entry; CELLS],
     claims: Cell<*mut Vec<Claim>>,
     /// Inside the slow path, which a signal handler must not enter again.
     inside: Cell<bool>,
@@ -41,7 +30,6 @@ struct Local {
 thread_local! {
     static LOCAL: Local = const {
         Local {
-            entries: [const { Entry { logger: Cell::new(0), shard: Cell::new(ptr::null()) } }; CELLS],
             claims: Cell::new(ptr::null_mut()),
             inside: Cell::new(false),
             leaving: Cell::new(false),
@@ -64,35 +52,9 @@ pub(crate) struct Claim {
 impl Claim {
     fn give_back(&self) {
         if let (Some(pool), Some(index)) = (self.pool.upgrade(), self.shard) {
-            // A record that was reserved and never committed ends with its thread.
-            pool.shard(index).abandon();
             pool.release(index);
         }
     }
-}
-
-/// The shard that the calling thread owns in a logger, if the cell has it.
-///
-/// The pointer is good as long as that logger is.
-#[inline(always)]
-pub(crate) fn cached(logger: u64) -> Option<*const Shard> {
-    LOCAL.with(|local| {
-        let entry = &local.entries[logger as usize % CELLS];
-        (entry.logger.get() == logger).then(|| entry.shard.get())
-    })
-}
-
-/// Puts the shard into the cell.
-pub(crate) fn cache(logger: u64, shard: &Shard) {
-    LOCAL.with(|local| {
-        let entry = &local.entries[logger as usize % CELLS];
-        // A handler that interrupts between the stores must not find the new number with the old shard.
-        entry.logger.set(0);
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
-        entry.shard.set(shard);
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
-        entry.logger.set(logger);
-    });
 }
 
 /// Proof that the thread is in the slow path, once.
@@ -204,9 +166,6 @@ fn remember(list: *mut Vec<Claim>) -> bool {
 extern "C" fn thread_ends(list: *mut libc::c_void) {
     LOCAL.with(|local| {
         local.leaving.set(true);
-        for entry in &local.entries {
-            entry.logger.set(0);
-        }
         local.claims.set(ptr::null_mut());
     });
     // SAFETY: the key's value is the box that `with_claim` leaked, and pthread passes it exactly once; no call of
@@ -217,10 +176,8 @@ extern "C" fn thread_ends(list: *mut libc::c_void) {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    hints::forked();
     LOCAL.with(|local| {
-        for entry in &local.entries {
-            entry.logger.set(0);
-        }
         // Leaked: freeing it here could need a lock that another thread held when the process forked.
         local.claims.set(ptr::null_mut());
         local.inside.set(false);

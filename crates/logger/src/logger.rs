@@ -119,7 +119,7 @@ impl Logger {
     /// # Errors
     ///
     /// [`Dropped`]: the record was not taken, and is counted.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, data: &[u8]) -> Result<(), Dropped> {
         self.core.write(Level::None, data)
     }

@@ -12,8 +12,9 @@ use loom::model::Builder;
 use loom::thread;
 
 use crate::bell::Bell;
+use crate::cursor::Cursor;
 use crate::pool::Pool;
-use crate::shard::{Cursor, Refused, Shard, seal_all};
+use crate::shard::{Refused, Shard, seal_all};
 use crate::sync::{AtomicU32, Ordering};
 
 const RECORD: usize = 8;
@@ -74,8 +75,9 @@ impl Ring {
 
     /// Copies what is published, checks it off against the shadow, frees it, and returns the values.
     fn read(&self, shard: &Shard, cursor: &mut Cursor, target: u64) -> Vec<u32> {
+        cursor.settle(shard);
         for position in (cursor.position..target).step_by(4) {
-            self.touch(position as usize, false);
+            self.touch((position - cursor.lap()) as usize, false);
         }
         let mut out = [0; 256];
         let copied = cursor.copy(shard, target, &mut out, false);

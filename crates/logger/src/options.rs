@@ -109,7 +109,7 @@ pub struct Options {
     /// second if something changed and removed by closing: [`published`](fn@crate::published) and `flightring stats` read
     /// it. It should be in memory. `None`: nothing is published. Default: `/dev/shm`.
     pub stats_folder: Option<PathBuf>,
-    /// Ask for huge pages. Default: no.
+    /// Use huge pages where the system has them (not for memory that is shared). Default: yes.
     pub huge_pages: bool,
     /// Keep the buffer from being swapped out (`mlock`). Default: no.
     pub lock_memory: bool,
@@ -139,7 +139,7 @@ impl Options {
             direct: true,
             preallocate: 0,
             stats_folder: Some(PathBuf::from(DEFAULT_FOLDER)),
-            huge_pages: false,
+            huge_pages: true,
             lock_memory: false,
             layer: Arc::new(OsLayer),
         }
@@ -187,7 +187,7 @@ impl Options {
     }
 }
 
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 const SMALLEST_BATCH: usize = 256 * 1024;
 const LARGEST_BATCH: usize = 4 << 20;
 /// Largest alignment that direct I/O is used with.

@@ -68,8 +68,9 @@ impl Pool {
         None
     }
 
-    /// Makes a shard free again. Only its owner may do so.
+    /// Makes a shard free again. Only its owner may do so. A record that was begun there and not published ends with that.
     pub(crate) fn release(&self, index: usize) {
+        self.shards[index].disown();
         self.free[index / 64].fetch_or(1 << (index % 64), Ordering::Release);
     }
 
@@ -78,11 +79,12 @@ impl Pool {
         self.free.iter().any(|bits| bits.load(Ordering::Relaxed) != 0)
     }
 
-    /// Whether any shard is free that a record of `need` bytes fits: a hint.
-    pub(crate) fn any_free_with_room(&self, need: usize) -> bool {
+    /// Whether [`Self::claim`] would find a shard: a hint.
+    pub(crate) fn may_claim(&self, need: usize) -> bool {
         self.shards.iter().enumerate().any(|(index, shard)| {
             self.free[index / 64].load(Ordering::Relaxed) & (1 << (index % 64)) != 0
                 && shard.has_room(need)
+                && self.gate_is_open(index)
         })
     }
 

@@ -12,9 +12,14 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap, mmap_anonymo
 pub(crate) struct Region {
     base: *mut u8,
     len: usize,
+    /// What was mapped, which may begin before `base` and end after the rest.
+    mapped: (*mut u8, usize),
     pub(crate) locked: bool,
     huge_pages: bool,
 }
+
+/// Size and alignment of a huge page.
+pub(crate) const HUGE: usize = 2 << 20;
 
 // SAFETY: the region is a plain range of memory; who may touch which part of it is the shards' business.
 unsafe impl Send for Region {}
@@ -22,18 +27,24 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Maps `len` zeroed bytes, a multiple of the page size.
+    /// Maps `len` zeroed bytes, a multiple of the page size. With `huge_pages`, memory of some size is of huge pages where the
+    /// system has them.
     pub(crate) fn anonymous(len: usize, huge_pages: bool, lock: bool) -> io::Result<Self> {
+        let huge_pages = huge_pages && len >= HUGE;
+        // A huge page must lie at a multiple of its size; older kernels do not see to that.
+        let mapped = if huge_pages { len + HUGE } else { len };
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
         let base = unsafe {
             mmap_anonymous(
                 ptr::null_mut(),
-                len,
+                mapped,
                 ProtFlags::READ | ProtFlags::WRITE,
                 MapFlags::PRIVATE | MapFlags::NORESERVE,
             )
         }?;
-        Ok(Self::advised(base.cast(), len, huge_pages, lock))
+        let first: *mut u8 = base.cast();
+        let into = if huge_pages { first.addr().next_multiple_of(HUGE) - first.addr() } else { 0 };
+        Ok(Self::advised(first.wrapping_add(into), len, (first, mapped), huge_pages, lock))
     }
 
     /// Maps the first `len` bytes of a file, shared with whoever maps it after this process.
@@ -49,13 +60,20 @@ impl Region {
                 0,
             )
         }?;
-        Ok(Self::advised(base.cast(), len, false, lock))
+        let base: *mut u8 = base.cast();
+        Ok(Self::advised(base, len, (base, len), false, lock))
     }
 
-    fn advised(base: *mut u8, len: usize, huge_pages: bool, lock: bool) -> Self {
-        let mut region = Self { base, len, locked: false, huge_pages };
+    fn advised(
+        base: *mut u8,
+        len: usize,
+        mapped: (*mut u8, usize),
+        huge_pages: bool,
+        lock: bool,
+    ) -> Self {
+        let mut region = Self { base, len, mapped, locked: false, huge_pages };
         let base = base.cast();
-        // SAFETY: the range is exactly the caller's new mapping; no advice here changes its content.
+        // SAFETY: the range lies in the caller's new mapping; no advice here changes its content.
         unsafe {
             // Advice may be refused by old kernels; the parent's correctness does not depend on it, because calls in
             // a child are refused before they touch the region.
@@ -96,6 +114,10 @@ impl Region {
 
     pub(crate) fn base(&self) -> *mut u8 {
         self.base
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     /// Makes the pages of `[from, from + len)` present, so that writers do not fault.
@@ -163,7 +185,7 @@ impl Presence {
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own, and its owner saw to it that nobody is inside.
-        let _ = unsafe { munmap(self.base.cast(), self.len) };
+        let _ = unsafe { munmap(self.mapped.0.cast(), self.mapped.1) };
     }
 }
 

@@ -4,14 +4,21 @@
 //! has freed; `tail - head` never exceeds the capacity. A record never wraps: the rest of a *lap* that is too short
 //! for it is skipped, with a length of [`PAD`] there (or nothing, where not even a length fits).
 //!
-//! The owner compares against one number, `limit`: the end of the lap, the end of the free space, or half full,
-//! whichever comes first. So a record costs the copy, a comparison and a release store; everything rare (wrapping,
-//! looking at `head` again, waking the flusher, being closed) is behind that comparison. A sealed shard has the
-//! limit 0.
+//! The owner compares against one number, `limit`: the end of the lap, the end of the free space, or the next point
+//! where the flusher is to be woken, whichever comes first. So a record costs the copy, a comparison and a release
+//! store; everything rare (wrapping, looking at `head` again, waking the flusher, being closed) is behind that
+//! comparison. A sealed shard has the limit 0.
+//!
+//! When the owner passes such a point and finds that all is flushed, it *rewinds*: the next lap begins at once, at
+//! the storage's first byte. So a thread that the flusher keeps up with uses only as much of its storage as it fills
+//! between two passes, and that stays in the cache.
+//!
+//! `owner` says whose thread the shard is, and whether that thread is inside a call. A thread finds its shard by hint
+//! (see [`crate::hints`]) and trusts the hint only if the shard agrees.
 
 use crate::bell::Bell;
 use crate::staging::Line;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
 use crate::sync::{asymmetric, fence_heavy, fence_light, spin_loop, yield_now};
 use std::ptr;
 
@@ -38,6 +45,8 @@ pub(crate) struct Slot {
     pub(crate) at: *mut u8,
     position: u64,
     limit: u64,
+    /// The owner, outside of the call.
+    owner: usize,
 }
 
 impl Slot {
@@ -56,6 +65,11 @@ pub(crate) struct Gate {
     pub(crate) position: u64,
 }
 
+/// The owner is in a call. Tokens are even.
+const INSIDE: usize = 1;
+/// The flusher is woken whenever a thread has written this much, or half a shard.
+const STEP: u64 = 1 << 20;
+
 const OPEN: u32 = 0;
 const SEALING: u32 = 1;
 const SEALED: u32 = 2;
@@ -63,18 +77,26 @@ const SEALED: u32 = 2;
 #[repr(C, align(128))]
 pub(crate) struct Shard {
     // The owner's line. Only the owner writes here, except for `limit` when the shard is sealed.
-    busy: AtomicU32,
-    id: u16,
-    asymmetric: bool,
+    /// The token of the owner's thread, and [`INSIDE`] while it is in a call. A shard that is free, or the overflow's,
+    /// has no token.
+    owner: AtomicUsize,
     limit: AtomicU64,
+    tail: AtomicU64,
     /// The storage's address minus the position where the current lap began: `origin + position` is the byte.
     origin: AtomicPtr<u8>,
-    /// Where `tail` and the gate live if they are to outlive the process; NULL = in the shard itself.
-    line: *const Line,
-    own_tail: AtomicU64,
     accepted: AtomicU64,
+    /// Where the tail and the gate are kept, too, if they are to outlive the process; else NULL.
+    line: *const Line,
+    asymmetric: bool,
+    id: u16,
+    /// The kernel's id of the owner's thread; 0 = none.
+    thread: AtomicU32,
     base: *mut u8,
     lap: AtomicU64,
+    /// The position at which a lap began before the storage's end was reached.
+    rewound: AtomicU64,
+    /// Bytes of the storage, from its first, that may have been written.
+    touched: AtomicU64,
 
     // Rarely written.
     capacity: u64,
@@ -90,6 +112,7 @@ pub(crate) struct Shard {
 #[repr(align(128))]
 struct Flushed {
     head: AtomicU64,
+    asked: AtomicU32,
 }
 
 // SAFETY: `base` and `line` point to memory that outlives the shard's users (`Shard::new` demands it). Bytes of
@@ -112,62 +135,109 @@ impl Shard {
         capacity: usize,
         line: Option<*const Line>,
     ) -> Self {
+        // SAFETY: the caller's promise. A line that a dead process left says how far it came.
+        let (tail, rewound) = line.map_or((0, 0), |line| unsafe {
+            ((*line).tail.load(Ordering::Acquire), (*line).rewound.load(Ordering::Relaxed))
+        });
         Self {
-            busy: AtomicU32::new(0),
-            id: id as u16,
-            asymmetric: asymmetric(),
+            owner: AtomicUsize::new(0),
             limit: AtomicU64::new(0),
+            tail: AtomicU64::new(tail),
             origin: AtomicPtr::new(base),
-            line: line.unwrap_or(ptr::null()),
-            own_tail: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
+            line: line.unwrap_or(ptr::null()),
+            asymmetric: asymmetric(),
+            id: id as u16,
+            thread: AtomicU32::new(0),
             base,
             capacity: capacity as u64,
             lap: AtomicU64::new(0),
+            rewound: AtomicU64::new(rewound),
+            touched: AtomicU64::new(0),
             state: AtomicU32::new(OPEN),
             last_tail: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             gate: Mutex::new(Gate::default()),
-            flushed: Flushed { head: AtomicU64::new(0) },
-        }
-    }
-
-    #[inline(always)]
-    fn tail_cell(&self) -> &AtomicU64 {
-        if self.line.is_null() {
-            &self.own_tail
-        } else {
-            // SAFETY: `Shard::new` demands that the line is valid while the shard may be written or read.
-            unsafe { &(*self.line).tail }
+            flushed: Flushed { head: AtomicU64::new(0), asked: AtomicU32::new(0) },
         }
     }
 
     // ---- The owner's side ----
 
-    /// Begins a record of `need` bytes, its length included. Every slot must be given to `publish` or `abandon`.
+    /// Makes the calling thread the owner, until [`Self::disown`]. `token` is its own, `thread` the kernel's id.
+    pub(crate) fn own(&self, token: usize, thread: u32) {
+        self.thread.store(thread, Ordering::Relaxed);
+        self.owner.store(token, Ordering::Relaxed);
+    }
+
+    /// Whether the thread with this token is the owner.
+    pub(crate) fn is_owned_by(&self, token: usize) -> bool {
+        self.owner.load(Ordering::Relaxed) & !INSIDE == token
+    }
+
+    /// Leaves the shard without an owner. A record that was begun and not published ends with that.
+    pub(crate) fn disown(&self) {
+        self.thread.store(0, Ordering::Relaxed);
+        self.owner.store(0, Ordering::Release);
+    }
+
+    /// The kernel's id of the owner's thread, or 0.
     #[inline(always)]
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    /// Begins a record of `need` bytes, its length included, if the thread with this token is the owner and there is room
+    /// at hand. Every slot must be given to `publish` or `abandon`.
+    ///
+    /// What is rare is left to [`Self::begin`], so that all of the slot stays in registers: a record's position depends on
+    /// the last one's, and each detour through memory on that way costs as much as the rest of the call.
+    #[inline(always)]
+    pub(crate) fn begin_own(&self, token: usize, need: usize) -> Option<Slot> {
+        if self.owner.load(Ordering::Relaxed) != token {
+            return None;
+        }
+        self.owner.store(token | INSIDE, Ordering::Relaxed);
+        fence_light(self.asymmetric);
+        // The limit of a sealed shard lets nothing pass. If this one is not sealed, then whoever seals it later waits
+        // until the owner is outside.
+        let limit = self.limit.load(Ordering::Relaxed);
+        let position = self.tail.load(Ordering::Relaxed);
+        if position + need as u64 <= limit {
+            return Some(self.slot(position, limit, token));
+        }
+        self.leave(token);
+        None
+    }
+
+    /// Begins a record, for a caller that knows that it is the owner.
     pub(crate) fn begin(&self, need: usize, bell: &Bell) -> Result<Slot, Refused> {
-        if self.busy.load(Ordering::Relaxed) != 0 {
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner & INSIDE != 0 {
             return Err(Refused::Reentered);
         }
-        self.busy.store(1, Ordering::Relaxed);
-        fence_light(self.asymmetric);
-        let limit = self.limit.load(Ordering::Relaxed);
-        if limit != 0 {
-            // The shard was not sealed when the fence passed, so whoever seals it now waits for `busy`, and the
-            // memory of the tail is there.
-            let position = self.tail_cell().load(Ordering::Relaxed);
-            if position + need as u64 <= limit {
-                return Ok(self.slot(position, limit));
-            }
+        if let Some(slot) = self.begin_own(owner, need) {
+            return Ok(slot);
         }
-        self.make_room(need, bell)
+        self.owner.store(owner | INSIDE, Ordering::Relaxed);
+        fence_light(self.asymmetric);
+        self.make_room(owner, need, bell)
     }
 
     #[inline(always)]
-    fn slot(&self, position: u64, limit: u64) -> Slot {
+    fn slot(&self, position: u64, limit: u64, owner: usize) -> Slot {
         let origin = self.origin.load(Ordering::Relaxed);
-        Slot { at: origin.wrapping_add(position as usize), position, limit }
+        Slot { at: origin.wrapping_add(position as usize), position, limit, owner }
+    }
+
+    #[inline(always)]
+    fn set_tail(&self, tail: u64) {
+        if !self.line.is_null() {
+            // First, so that the staging never says that more is in the file than was accepted.
+            // SAFETY: `Shard::new` demands that the line is valid while an owner is inside.
+            unsafe { &*self.line }.tail.store(tail, Ordering::Release);
+        }
+        self.tail.store(tail, Ordering::Release);
     }
 
     /// Hands the first `used` bytes of the slot to the flusher; the record is accepted. Returns false if the shard
@@ -176,27 +246,32 @@ impl Shard {
     pub(crate) fn publish(&self, slot: Slot, used: usize) -> bool {
         // Counted first, so that nobody can see more records written than accepted.
         self.accepted.store(self.accepted.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        self.tail_cell().store(slot.position + used as u64, Ordering::Release);
+        self.set_tail(slot.position + used as u64);
         fence_light(self.asymmetric);
         let sealed = self.limit.load(Ordering::Relaxed) == 0;
-        self.busy.store(0, Ordering::Release);
-        !sealed || self.published_in_time(slot, used)
+        self.owner.store(slot.owner, Ordering::Release);
+        !sealed || self.published_in_time(slot.position + used as u64)
     }
 
     /// Gives the slot back unused.
     pub(crate) fn abandon(&self) {
-        self.busy.store(0, Ordering::Release);
+        self.leave(self.owner.load(Ordering::Relaxed) & !INSIDE);
+    }
+
+    fn leave(&self, owner: usize) {
+        self.owner.store(owner, Ordering::Release);
     }
 
     /// The shard was sealed while the owner was inside. The closer waits for such owners, but not for ever, so
     /// whether the record made it is read off the tail that the closer saw.
     #[cold]
-    fn published_in_time(&self, slot: Slot, used: usize) -> bool {
+    #[inline(never)]
+    fn published_in_time(&self, end: u64) -> bool {
         while self.state.load(Ordering::Acquire) != SEALED {
             spin_loop();
             yield_now();
         }
-        let accepted = slot.position + used as u64 <= self.last_tail.load(Ordering::Relaxed);
+        let accepted = end <= self.last_tail.load(Ordering::Relaxed);
         if !accepted {
             self.accepted.store(self.accepted.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         }
@@ -204,25 +279,33 @@ impl Shard {
     }
 
     /// The rare part of `begin`; inside the call, like its caller.
-    #[cold]
-    #[inline(never)]
-    fn make_room(&self, need: usize, bell: &Bell) -> Result<Slot, Refused> {
+    fn make_room(&self, owner: usize, need: usize, bell: &Bell) -> Result<Slot, Refused> {
         if self.state.load(Ordering::Acquire) != OPEN {
-            self.busy.store(0, Ordering::Release);
+            self.leave(owner);
             return Err(Refused::Sealed);
         }
         let need = need as u64;
+        let step = self.step();
         let head = self.flushed.head.load(Ordering::Acquire);
         let space_end = head + self.capacity;
-        let mut position = self.tail_cell().load(Ordering::Relaxed);
+        let mut position = self.tail.load(Ordering::Relaxed);
         let mut lap = self.lap.load(Ordering::Relaxed);
+        if head == position && position - lap >= step {
+            lap = position;
+            self.rewound.store(position, Ordering::Relaxed);
+            // SAFETY: as in `set_tail`.
+            if let Some(line) = unsafe { self.line.as_ref() } {
+                line.rewound.store(position, Ordering::Relaxed);
+            }
+            self.begin_lap(lap);
+        }
         let lap_end = lap + self.capacity;
         let wraps = position + need > lap_end;
         let begin = if wraps { lap_end } else { position };
         if begin + need > space_end {
             // Nothing is skipped for a record that does not fit anyway.
             bell.ring();
-            self.busy.store(0, Ordering::Release);
+            self.leave(owner);
             return Err(Refused::Full);
         }
         if wraps {
@@ -234,27 +317,36 @@ impl Shard {
             }
             lap = lap_end;
             position = lap_end;
-            self.lap.store(lap, Ordering::Relaxed);
-            self.origin.store(self.base.wrapping_sub(lap as usize), Ordering::Relaxed);
-            self.tail_cell().store(position, Ordering::Release);
+            self.begin_lap(lap);
+            self.set_tail(position);
         }
-        let half = head + self.capacity / 2;
-        let mut limit = space_end.min(lap + self.capacity);
-        if position + need > half {
+        // The record that goes beyond a step wakes the flusher for those in front of it.
+        if position - head >= step {
+            self.flushed.asked.store(1, Ordering::Relaxed);
             bell.ring();
-        } else {
-            limit = limit.min(half);
         }
+        let limit = space_end.min(lap + self.capacity).min(position + need.max(step));
+        let touched = (limit - lap).max(self.touched.load(Ordering::Relaxed));
+        self.touched.store(touched, Ordering::Relaxed);
         self.limit.store(limit, Ordering::Relaxed);
         // Pairs with the fence in `seal`: if the state is still open here, the closer's store of the limit comes
         // after the one above.
         fence(Ordering::SeqCst);
         if self.state.load(Ordering::Relaxed) != OPEN {
             self.limit.store(0, Ordering::Relaxed);
-            self.busy.store(0, Ordering::Release);
+            self.leave(owner);
             return Err(Refused::Sealed);
         }
-        Ok(self.slot(position, limit))
+        Ok(self.slot(position, limit, owner))
+    }
+
+    fn begin_lap(&self, lap: u64) {
+        self.lap.store(lap, Ordering::Relaxed);
+        self.origin.store(self.base.wrapping_sub(lap as usize), Ordering::Relaxed);
+    }
+
+    fn step(&self) -> u64 {
+        STEP.min(self.capacity / 2)
     }
 
     // ---- For everybody ----
@@ -264,7 +356,7 @@ impl Shard {
         if self.state.load(Ordering::Acquire) == SEALED {
             self.last_tail.load(Ordering::Relaxed)
         } else {
-            self.tail_cell().load(Ordering::Acquire)
+            self.tail.load(Ordering::Acquire)
         }
     }
 
@@ -282,6 +374,16 @@ impl Shard {
 
     pub(crate) fn capacity(&self) -> u64 {
         self.capacity
+    }
+
+    /// The storage's first byte.
+    pub(crate) fn base(&self) -> *const u8 {
+        self.base
+    }
+
+    /// The position of the last rewinding.
+    pub(crate) fn rewound(&self) -> u64 {
+        self.rewound.load(Ordering::Relaxed)
     }
 
     /// The shard's number.
@@ -339,12 +441,22 @@ impl Shard {
         tail.saturating_sub(head) + skipped + need <= self.capacity
     }
 
-    /// Whether the flusher should run now.
-    pub(crate) fn half_full(&self) -> bool {
-        self.used() > self.capacity / 2
+    /// Bytes of the storage, from its first, that may have been written, or will be soon.
+    pub(crate) fn touched(&self) -> u64 {
+        self.touched.load(Ordering::Relaxed)
     }
 
     // ---- The flusher's side ----
+
+    /// Whether the owner has written enough for a pass since the last one began.
+    pub(crate) fn asks(&self) -> bool {
+        self.flushed.asked.load(Ordering::Relaxed) != 0
+    }
+
+    /// A pass begins, which looks at the tail after this.
+    pub(crate) fn answer(&self) {
+        self.flushed.asked.swap(0, Ordering::AcqRel);
+    }
 
     /// Gives everything before `position` back to the owner.
     pub(crate) fn free_up_to(&self, position: u64) {
@@ -362,13 +474,13 @@ impl Shard {
 
     /// Whether the owner is inside a call.
     pub(crate) fn owner_inside(&self) -> bool {
-        self.busy.load(Ordering::Acquire) != 0
+        self.owner.load(Ordering::Acquire) & INSIDE != 0
     }
 
     /// Second half of closing: fixes the last position. A record published later than this is refused.
     pub(crate) fn settle(&self) {
         if self.state.load(Ordering::Relaxed) == SEALING {
-            let tail = self.tail_cell().load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Acquire);
             self.last_tail.store(tail, Ordering::Relaxed);
             self.state.store(SEALED, Ordering::Release);
         }
@@ -398,129 +510,81 @@ pub(crate) fn seal_all<'a>(
     quiet
 }
 
-/// How far the flusher has copied a shard.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) position: u64,
-    lap: u64,
-}
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::cursor::Cursor;
 
-/// What one call of [`Cursor::copy`] moved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Copied {
-    pub(crate) bytes: usize,
-    pub(crate) records: u32,
-    /// Earliest and latest record time, when the records carry one.
-    pub(crate) first_ns: u64,
-    pub(crate) last_ns: u64,
-    /// The next record did not fit the destination.
-    pub(crate) full: bool,
-    /// A length was impossible: somebody wrote over the ring. The rest up to the target was given up.
-    pub(crate) damaged: bool,
-}
+    const CAPACITY: usize = 8 << 20;
+    const RECORD: usize = 1024;
 
-/// Records are found by walking their lengths, and moved by runs of about this size: small enough that the bytes
-/// are still in the nearest cache when they are copied.
-const RUN: u64 = 32 * 1024;
-
-impl Cursor {
-    /// As [`Self::position`] and [`Self::lap`] said before.
-    pub(crate) fn new(position: u64, lap: u64) -> Self {
-        Self { position, lap }
-    }
-
-    /// The position where the current lap began.
-    pub(crate) fn lap(&self) -> u64 {
-        self.lap
-    }
-
-    /// Whether it can be a cursor of a ring of `capacity` bytes.
-    pub(crate) fn is_sound(&self, capacity: u64) -> bool {
-        self.lap.is_multiple_of(capacity)
-            && self.position.checked_sub(self.lap).is_some_and(|into| into <= capacity)
-    }
-
-    /// Copies whole records from the cursor up to `target` into `dst`, as many as fit. `timed` says that a time of
-    /// eight bytes follows each length.
-    ///
-    /// `target` must be a position that [`Shard::tail`] returned.
-    pub(crate) fn copy(
-        &mut self,
-        shard: &Shard,
-        target: u64,
-        dst: &mut [u8],
-        timed: bool,
-    ) -> Copied {
-        let mut done = Copied::default();
-        while self.position < target {
-            let lap_end = self.lap + shard.capacity;
-            let origin = shard.base.wrapping_sub(self.lap as usize);
-            let stop = target.min(lap_end);
-            let start = self.position;
-            let run_end = stop.min(start + RUN);
-            let (mut next, mut records, mut end_of_lap) = (start, 0, false);
-            while next < run_end {
-                if lap_end - next < LENGTH as u64 {
-                    end_of_lap = true;
-                    break;
-                }
-                let at = origin.wrapping_add(next as usize);
-                // SAFETY: the four bytes lie in [head, tail) and before the end of the lap, which the owner
-                // published and does not touch until the position is freed.
-                let length = u32::from_le(unsafe { at.cast::<u32>().read_unaligned() });
-                if length == PAD {
-                    end_of_lap = true;
-                    break;
-                }
-                let end = next + LENGTH as u64 + u64::from(length);
-                if end > stop || (timed && length < 8) {
-                    done.damaged = true;
-                    break;
-                }
-                if done.bytes as u64 + (end - start) > dst.len() as u64 {
-                    done.full = true;
-                    break;
-                }
-                if timed {
-                    // SAFETY: the record has at least eight bytes after its length and ends before `stop`.
-                    let ns = u64::from_le(unsafe { at.add(LENGTH).cast::<u64>().read_unaligned() });
-                    done.first_ns =
-                        if done.records + records == 0 { ns } else { done.first_ns.min(ns) };
-                    done.last_ns = done.last_ns.max(ns);
-                }
-                next = end;
-                records += 1;
-            }
-            let len = (next - start) as usize;
-            // SAFETY: [start, next) was walked above and lies in the published part of this lap; `dst` has room for
-            // it after what was copied before, which the walk checked; the ring and `dst` are different memory.
+    /// Writes records until `total` bytes are written or the shard is full, and returns how many there were.
+    fn fill(shard: &Shard, total: usize, next: &mut u32) -> usize {
+        let bell = Bell::default();
+        for written in 0..total / RECORD {
+            let Ok(slot) = shard.begin(RECORD, &bell) else { return written };
+            // SAFETY: the slot has room for the record.
             unsafe {
-                ptr::copy_nonoverlapping(
-                    origin.wrapping_add(start as usize),
-                    dst.as_mut_ptr().add(done.bytes),
-                    len,
-                );
+                slot.at.cast::<u32>().write_unaligned((RECORD as u32 - 4).to_le());
+                slot.at.add(4).cast::<u32>().write_unaligned(*next);
             }
-            done.bytes += len;
-            done.records += records;
-            self.position = next;
-            if done.damaged {
-                self.skip_to(shard, target);
-            } else if end_of_lap || next == lap_end {
-                self.lap = lap_end;
-                self.position = lap_end;
-            }
-            if done.full {
-                break;
-            }
+            assert!(shard.publish(slot, RECORD));
+            *next += 1;
         }
-        done
+        total / RECORD
     }
 
-    fn skip_to(&mut self, shard: &Shard, target: u64) {
-        self.position = target;
-        while self.position >= self.lap + shard.capacity {
-            self.lap += shard.capacity;
+    /// Copies and frees everything, and checks that it is the records from `from` on.
+    fn drain(shard: &Shard, cursor: &mut Cursor, out: &mut [u8], from: &mut u32) {
+        let copied = cursor.copy(shard, shard.tail(), out, false);
+        assert!(!copied.damaged && !copied.full);
+        assert_eq!(copied.sum, flightring_blockfile::sum_records(0, &out[..copied.bytes]));
+        for record in out[..copied.bytes].chunks(RECORD) {
+            assert_eq!(record[4..8], from.to_ne_bytes());
+            *from += 1;
         }
+        shard.free_up_to(cursor.position);
+    }
+
+    #[test]
+    fn a_shard_that_is_drained_in_time_uses_its_first_bytes_again_and_all_of_it_in_a_burst() {
+        let mut storage = vec![0u8; CAPACITY];
+        // SAFETY: the storage is the shard's alone and outlives it.
+        let shard = unsafe { Shard::new(0, storage.as_mut_ptr(), CAPACITY, None) };
+        let mut out = vec![0; CAPACITY];
+        let (mut cursor, mut next, mut read) = (Cursor::default(), 0, 0);
+        for _ in 0..100 {
+            fill(&shard, 1 << 20, &mut next);
+            assert!(shard.used() > 0);
+            drain(&shard, &mut cursor, &mut out, &mut read);
+        }
+        assert!(shard.touched() <= 3 << 20, "{} bytes touched", shard.touched());
+        // Right after that a burst has all the room there is, wherever the lap stands.
+        let burst = fill(&shard, 2 * CAPACITY, &mut next);
+        assert!(burst >= (CAPACITY / RECORD) - 1, "{burst} records");
+        assert!(shard.asks());
+        drain(&shard, &mut cursor, &mut out, &mut read);
+        assert_eq!(read, next);
+    }
+
+    #[test]
+    fn only_its_owner_gets_in_and_only_once() {
+        let mut storage = vec![0u8; 64 * 1024];
+        // SAFETY: as above.
+        let shard = unsafe { Shard::new(0, storage.as_mut_ptr(), storage.len(), None) };
+        let bell = Bell::default();
+        assert!(shard.begin_own(16, 8).is_none());
+        shard.own(16, 1);
+        // The first record has no room at hand yet.
+        assert!(shard.begin_own(16, 8).is_none());
+        let slot = shard.begin(8, &bell).unwrap();
+        assert!(shard.begin_own(16, 8).is_none() && shard.is_owned_by(16));
+        assert_eq!(shard.begin(8, &bell).unwrap_err(), Refused::Reentered);
+        assert!(shard.publish(slot, 8));
+        assert!(shard.begin_own(18, 8).is_none());
+        let slot = shard.begin_own(16, 8).unwrap();
+        assert!(shard.publish(slot, 8));
+        shard.disown();
+        assert!(shard.begin_own(16, 8).is_none());
     }
 }

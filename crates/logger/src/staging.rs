@@ -31,8 +31,8 @@ use std::sync::atomic::{AtomicU64 as Word, Ordering as Order};
 use flightring_blockfile::{BlockMeta, Kind, OwnFile, Resume};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
+use crate::cursor::Cursor;
 use crate::region::Region;
-use crate::shard::Cursor;
 use crate::sync::AtomicU64;
 
 /// Where staging files lie unless the options say otherwise.
@@ -56,6 +56,7 @@ pub(crate) struct Line {
     pub(crate) gate_shard: Word,
     pub(crate) gate_position: Word,
     pub(crate) gate_at: Word,
+    pub(crate) rewound: Word,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,30 +13,39 @@ use parking_lot::{Condvar, Mutex};
 use crate::bell::{Bell, Gong};
 use crate::clock;
 use crate::counters::Counters;
+use crate::hints::{self, Hints};
 use crate::local::{self, Inside};
 use crate::options::{Geometry, Options, Overflow, TimeSource};
 use crate::pool::{OverflowGuard, Pool};
-use crate::region::{Presence, Region};
+use crate::region::{HUGE, Presence, Region};
 use crate::shard::{LENGTH, Refused, Shard, Slot, seal_all};
 use crate::staging::Staging;
 use crate::watch::Watchers;
 use crate::{CloseError, Dropped, FlushError, OpenError, RotateError};
+
+/// How much of a shard is made present before anybody uses it, ahead of those who do, and at a time: in bytes.
+const POPULATE_FIRST: usize = 64 * 1024;
+const POPULATE_AHEAD: usize = HUGE / 2;
+const POPULATE_STEP: usize = HUGE;
 
 /// Unique numbers of loggers; 0 means none.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) struct Core {
     // What every record reads comes first.
-    id: u64,
+    /// Raw records from this length on take the general way; 0 where the records are not raw.
+    raw_limit: usize,
+    hints: Hints,
+    pub(crate) bell: Arc<Bell>,
     kind: Kind,
     time_source: TimeSource,
     level: AtomicU32,
     largest_record: usize,
     /// Bytes of a record before its data: its length, and the header of its kind.
     before_data: usize,
-    pub(crate) bell: Arc<Bell>,
     pub(crate) pool: Arc<Pool>,
 
+    id: u64,
     generation: u32,
     overflow: Overflow,
     flush_timeout: Duration,
@@ -125,13 +134,18 @@ impl Core {
             .collect();
         // Without the key a thread could not give its shard back, so `local` then leaves all to the overflow.
         local::prepare();
+        let before_data = LENGTH + options.kind.record_header();
+        let raw_limit =
+            if options.kind == Kind::Raw { sizes.largest_record - before_data + 1 } else { 0 };
         Ok(Self {
+            raw_limit,
+            hints: Hints::new(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             kind: options.kind,
             time_source: options.time_source,
             level: AtomicU32::new(options.level as u32),
             largest_record: sizes.largest_record,
-            before_data: LENGTH + options.kind.record_header(),
+            before_data,
             bell,
             pool: Arc::new(Pool::new(shards)),
             generation: local::generation(),
@@ -190,63 +204,72 @@ impl Core {
 
     // ---- Writing ----
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
-        let need = self.before_data + data.len();
-        if need > self.largest_record {
-            return Err(self.drop_one(Dropped::TooLarge));
-        }
-        if let Some(shard) = self.own_shard()
-            && let Ok(slot) = shard.begin(need, &self.bell)
+        let token = hints::token();
+        let need = LENGTH + data.len();
+        if data.len() < self.raw_limit
+            // SAFETY: a hint is a shard of the pool, which lives as long as `self`.
+            && let Some(shard) = unsafe { self.hints.first(token).as_ref() }
+            && let Some(slot) = shard.begin_own(token, need)
         {
-            // SAFETY: the slot was begun for the record and all that stands before its data.
-            unsafe { self.fill(shard, slot, level, data) };
+            let length = (data.len() as u32).to_le_bytes();
+            // SAFETY: the slot was begun for the length and the data; no slice of the caller's can overlap it: it is free
+            // memory of a shard, which nobody outside this crate sees.
+            unsafe {
+                ptr::copy_nonoverlapping(length.as_ptr(), slot.at, LENGTH);
+                ptr::copy_nonoverlapping(data.as_ptr(), slot.at.add(LENGTH), data.len());
+            }
             if shard.publish(slot, need) {
                 return Ok(());
             }
-            return Err(self.drop_one(Dropped::Closed));
+            return self.too_late();
         }
-        self.write_slow(level, data)
+        self.write_any(level, data)
     }
 
-    #[cold]
+    /// Writes a record of any kind, wherever there is room.
     #[inline(never)]
-    fn write_slow(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
-        let need = self.before_data + data.len();
-        let ticket = self.begin_slow(need)?;
-        // SAFETY: as in `write`.
-        unsafe { self.fill(ticket.shard, ticket.slot, level, data) };
+    fn write_any(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
+        let need = self.before_data.saturating_add(data.len());
+        let ticket = self.begin(need)?;
+        // SAFETY: the ticket's slot was begun for the record and all that stands before its data; that no slice of the
+        // caller's can overlap it is said in `write`.
+        unsafe {
+            self.put_prefix(ticket.shard, ticket.slot, level, data.len());
+            let to = ticket.slot.at.add(self.before_data);
+            ptr::copy_nonoverlapping(data.as_ptr(), to, data.len());
+        }
         self.publish(&ticket, need)
     }
 
-    /// The shard that the calling thread owns, if it is found at once.
-    #[inline(always)]
-    fn own_shard(&self) -> Option<&Shard> {
-        // SAFETY: a cell with this logger's number points to a shard of its pool, which lives as long as `self`.
-        local::cached(self.id).map(|shard| unsafe { &*shard })
+    /// Begins a record of `need` bytes, all included.
+    #[inline]
+    fn begin(&self, need: usize) -> Result<Ticket<'_>, Dropped> {
+        if need > self.largest_record {
+            return Err(self.drop_one(Dropped::TooLarge));
+        }
+        let token = hints::token();
+        for hint in [self.hints.first(token), self.hints.second(token)] {
+            // SAFETY: as in `write`.
+            if let Some(shard) = unsafe { hint.as_ref() }
+                && let Some(slot) = shard.begin_own(token, need)
+            {
+                return Ok(Ticket { shard, slot, _shared: None });
+            }
+        }
+        self.begin_slow(need)
     }
 
     fn publish(&self, ticket: &Ticket<'_>, used: usize) -> Result<(), Dropped> {
-        if ticket.shard.publish(ticket.slot, used) {
-            Ok(())
-        } else {
-            Err(self.drop_one(Dropped::Closed))
-        }
+        if ticket.shard.publish(ticket.slot, used) { Ok(()) } else { self.too_late() }
     }
 
-    /// Writes the whole record.
-    ///
-    /// # Safety
-    ///
-    /// The slot must have room for `before_data` bytes and the data.
-    #[inline(always)]
-    unsafe fn fill(&self, shard: &Shard, slot: Slot, level: Level, data: &[u8]) {
-        // SAFETY: the caller vouches for the room, and no slice of the caller's can overlap it: it is free memory of a
-        // shard, which nobody outside this crate sees.
-        unsafe {
-            self.put_prefix(shard, slot, level, data.len());
-            ptr::copy_nonoverlapping(data.as_ptr(), slot.at.add(self.before_data), data.len());
-        }
+    /// The logger was closed while the record was being written.
+    #[cold]
+    #[inline(never)]
+    fn too_late(&self) -> Result<(), Dropped> {
+        Err(self.drop_one(Dropped::Closed))
     }
 
     /// Writes what stands before the data of a record.
@@ -271,7 +294,11 @@ impl Core {
                     let event = EventHeader {
                         time_ns: clock::now(self.time_source),
                         sequence: shard.accepted(),
-                        thread: local::thread_id(),
+                        thread: match shard.thread() {
+                            // The overflow's shard has no thread of its own.
+                            0 => local::thread_id(),
+                            thread => thread,
+                        },
                         shard: shard.id(),
                         level,
                     };
@@ -284,18 +311,7 @@ impl Core {
     /// Begins a record of at least `len` bytes of data, to be filled in place.
     #[inline]
     pub(crate) fn reserve(&self, level: Level, len: usize) -> Result<Reservation<'_>, Dropped> {
-        let need = self.before_data.saturating_add(len);
-        if need > self.largest_record {
-            return Err(self.drop_one(Dropped::TooLarge));
-        }
-        let begun = self.own_shard().and_then(|shard| {
-            let slot = shard.begin(need, &self.bell).ok()?;
-            Some(Ticket { shard, slot, _shared: None })
-        });
-        let ticket = match begun {
-            Some(ticket) => ticket,
-            None => self.begin_slow(need)?,
-        };
+        let ticket = self.begin(self.before_data.saturating_add(len))?;
         let room = ticket.slot.room().min(self.largest_record) - self.before_data;
         Ok(Reservation { core: self, ticket: Some(ticket), level, room })
     }
@@ -305,6 +321,8 @@ impl Core {
         cause
     }
 
+    #[cold]
+    #[inline(never)]
     fn begin_slow(&self, need: usize) -> Result<Ticket<'_>, Dropped> {
         if self.is_forked() {
             return Err(self.drop_one(Dropped::Forked));
@@ -332,7 +350,7 @@ impl Core {
                 Ok(patience) => self.room.wait(patience, || {
                     self.is_closed()
                         || self.pool.shard(index).has_room(need)
-                        || self.pool.any_free_with_room(need)
+                        || self.pool.may_claim(need)
                 }),
                 Err(cause) => {
                     self.pool.shard(index).dropped.fetch_add(1, Ordering::Relaxed);
@@ -374,15 +392,16 @@ impl Core {
                     claim.shard = pool.leave_overflow(need);
                 }
                 let mut index = claim.shard?;
+                self.make_own(index);
                 let mut begun = pool.shard(index).begin(need, &self.bell);
                 if matches!(begun, Err(Refused::Full))
                     && let Some(to) = pool.migrate(index, need)
                 {
                     index = to;
                     claim.shard = Some(to);
+                    self.make_own(to);
                     begun = pool.shard(to).begin(need, &self.bell);
                 }
-                local::cache(self.id, pool.shard(index));
                 Some(match begun {
                     Ok(slot) => Ok(Ticket { shard: pool.shard(index), slot, _shared: None }),
                     Err(refused) => Err((index, refused)),
@@ -401,16 +420,27 @@ impl Core {
         })
     }
 
+    /// Makes the calling thread, which has claimed the shard, its owner in all eyes.
+    fn make_own(&self, index: usize) {
+        let shard = self.pool.shard(index);
+        let token = hints::token();
+        if !shard.is_owned_by(token) {
+            shard.own(token, local::thread_id());
+        }
+        self.hints.put(token, shard);
+    }
+
     // ---- The flusher's view ----
 
     /// Whether the flusher has something to do now.
     pub(crate) fn wants_flush(&self) -> bool {
-        self.starved.load(Ordering::Relaxed) || self.pool.shards().iter().any(Shard::half_full)
+        self.starved.load(Ordering::Relaxed) || self.pool.shards().iter().any(Shard::asks)
     }
 
-    /// The newest ticket; a pass that begins after this call serves it.
-    pub(crate) fn newest_ticket(&self) -> u64 {
+    /// Begins a pass over what is published now, and returns the newest ticket, which the pass serves.
+    pub(crate) fn begin_pass(&self) -> u64 {
         self.starved.store(false, Ordering::Relaxed);
+        self.pool.shards().iter().for_each(Shard::answer);
         self.tickets.load(Ordering::Acquire)
     }
 
@@ -436,17 +466,27 @@ impl Core {
         self.progressed.notify_all();
     }
 
-    /// Makes the next part of the buffer present; false when it all is. The overflow's shard is left alone.
-    pub(crate) fn populate(&self, from: usize, len: usize) -> bool {
-        let own = self.pool.shards().len().saturating_sub(1);
-        let end = own * self.pool.shard(0).capacity() as usize;
-        if from >= end || self.is_closed() {
-            return false;
+    /// Makes more of the buffer present where threads have come near, before they fault on it; `present` says how much of
+    /// each shard is. Returns whether there was something to do. The overflow's shard is left alone until it is used.
+    pub(crate) fn populate(&self, present: &mut [usize]) -> bool {
+        let shards = self.pool.shards();
+        let unused = shards.len() - 1;
+        for (index, (shard, present)) in shards.iter().zip(present).enumerate() {
+            let (capacity, touched) = (shard.capacity() as usize, shard.touched() as usize);
+            let first = if index == unused { 0 } else { POPULATE_FIRST };
+            let wanted = if touched == 0 { first } else { touched + POPULATE_AHEAD };
+            if *present >= wanted.min(capacity) {
+                continue;
+            }
+            let len = POPULATE_STEP.min(capacity - *present);
+            if let Some(region) = &*self.region.lock() {
+                let from = self.data_offset + index * capacity + *present;
+                region.populate(from, len);
+            }
+            *present += len;
+            return true;
         }
-        if let Some(region) = &*self.region.lock() {
-            region.populate(self.data_offset + from, len.min(end - from));
-        }
-        true
+        false
     }
 
     /// Bytes of the shards that are in memory, and of those in huge pages.
