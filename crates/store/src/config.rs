@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use flightring_ring::CreateError;
+
 /// The limits of one store. Whichever is met first evicts the oldest records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -106,6 +108,14 @@ pub enum ConfigError {
     MaxRecordBytes(usize),
     /// The limit of records a trace is 0.
     MaxPerTrace,
+    /// There is no memory for a store of that capacity.
+    NoMemory(CreateError),
+}
+
+impl From<CreateError> for ConfigError {
+    fn from(error: CreateError) -> Self {
+        Self::NoMemory(error)
+    }
 }
 
 impl fmt::Display for ConfigError {
@@ -119,6 +129,7 @@ impl fmt::Display for ConfigError {
             Self::MaxPerTrace => {
                 f.write_str("a limit of 0 records a trace; ask for at least 1, or for none")
             }
+            Self::NoMemory(error) => write!(f, "{error}"),
         }
     }
 }

@@ -207,7 +207,11 @@ impl Core {
             base: limits.first_sequence - start,
             first: start,
         };
-        let series = by_series.then(|| SeriesWriter::new(limits.capacity, series_names));
+        let series = if by_series {
+            Some(SeriesWriter::new(limits.capacity, start, series_names)?)
+        } else {
+            None
+        };
         let writer = Writer::new(
             &shared,
             arena_writer,

@@ -77,6 +77,23 @@ static SCOPE: Schema = Schema(&[
     f(4, "droppedAttributesCount", Uint),
 ]);
 
+/// What an exporter sends, which is the same for all records but for the names.
+macro_rules! request {
+    ($request:ident, $resource:ident: $resources:literal, $scope:ident: $scopes:literal, $record:ident: $records:literal) => {
+        static $scope: Schema = Schema(&[
+            f(1, "scope", Message(&SCOPE)),
+            f(2, $records, Repeated(&$record)),
+            f(3, "schemaUrl", Text),
+        ]);
+        static $resource: Schema = Schema(&[
+            f(1, "resource", Message(&RESOURCE)),
+            f(2, $scopes, Repeated(&$scope)),
+            f(3, "schemaUrl", Text),
+        ]);
+        static $request: Schema = Schema(&[f(1, $resources, Repeated(&$resource))]);
+    };
+}
+
 static EVENT: Schema = Schema(&[
     f(1, "timeUnixNano", Fixed64),
     f(2, "name", Text),
@@ -110,17 +127,7 @@ static SPAN: Schema = Schema(&[
     f(15, "status", Message(&STATUS)),
     f(16, "flags", Fixed32),
 ]);
-static SCOPE_SPANS: Schema = Schema(&[
-    f(1, "scope", Message(&SCOPE)),
-    f(2, "spans", Repeated(&SPAN)),
-    f(3, "schemaUrl", Text),
-]);
-static RESOURCE_SPANS: Schema = Schema(&[
-    f(1, "resource", Message(&RESOURCE)),
-    f(2, "scopeSpans", Repeated(&SCOPE_SPANS)),
-    f(3, "schemaUrl", Text),
-]);
-static TRACES: Schema = Schema(&[f(1, "resourceSpans", Repeated(&RESOURCE_SPANS))]);
+request!(TRACES, RESOURCE_SPANS: "resourceSpans", SCOPE_SPANS: "scopeSpans", SPAN: "spans");
 
 static LOG_RECORD: Schema = Schema(&[
     f(1, "timeUnixNano", Fixed64),
@@ -135,17 +142,7 @@ static LOG_RECORD: Schema = Schema(&[
     f(11, "observedTimeUnixNano", Fixed64),
     f(12, "eventName", Text),
 ]);
-static SCOPE_LOGS: Schema = Schema(&[
-    f(1, "scope", Message(&SCOPE)),
-    f(2, "logRecords", Repeated(&LOG_RECORD)),
-    f(3, "schemaUrl", Text),
-]);
-static RESOURCE_LOGS: Schema = Schema(&[
-    f(1, "resource", Message(&RESOURCE)),
-    f(2, "scopeLogs", Repeated(&SCOPE_LOGS)),
-    f(3, "schemaUrl", Text),
-]);
-static LOGS: Schema = Schema(&[f(1, "resourceLogs", Repeated(&RESOURCE_LOGS))]);
+request!(LOGS, RESOURCE_LOGS: "resourceLogs", SCOPE_LOGS: "scopeLogs", LOG_RECORD: "logRecords");
 
 static EXEMPLAR: Schema = Schema(&[
     f(2, "timeUnixNano", Fixed64),
@@ -228,17 +225,7 @@ static METRIC: Schema = Schema(&[
     f(11, "summary", Message(&SUMMARY)),
     f(12, "metadata", Repeated(&KEY_VALUE)),
 ]);
-static SCOPE_METRICS: Schema = Schema(&[
-    f(1, "scope", Message(&SCOPE)),
-    f(2, "metrics", Repeated(&METRIC)),
-    f(3, "schemaUrl", Text),
-]);
-static RESOURCE_METRICS: Schema = Schema(&[
-    f(1, "resource", Message(&RESOURCE)),
-    f(2, "scopeMetrics", Repeated(&SCOPE_METRICS)),
-    f(3, "schemaUrl", Text),
-]);
-static METRICS: Schema = Schema(&[f(1, "resourceMetrics", Repeated(&RESOURCE_METRICS))]);
+request!(METRICS, RESOURCE_METRICS: "resourceMetrics", SCOPE_METRICS: "scopeMetrics", METRIC: "metrics");
 
 /// Resource, scope and schema URLs of a record, as they are kept: see [`crate::RecordRef`].
 static ORIGIN: Schema = Schema(&[

@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use flightring_ring::{CreateError, SlotRing};
+
 use crate::chunk::{Kind, Sample};
 use crate::core::{Origin, Shared, Slot};
 use crate::decode::{METRIC_FIELDS, messages, point_attributes, resource_attributes};
@@ -77,8 +79,8 @@ impl Entry<Series> {
 /// The writer's side.
 pub(crate) struct SeriesWriter {
     names: NamesWriter<Series>,
-    /// The series of each held point.
-    ring: Box<[u32]>,
+    /// The series of each held point, by position.
+    ring: SlotRing<u32>,
     /// Key, raw bytes and value of the point at hand.
     key: Vec<u8>,
     raw: Vec<u8>,
@@ -100,10 +102,14 @@ pub(crate) struct Gone {
 }
 
 impl SeriesWriter {
-    pub(crate) fn new(capacity: usize, names: NamesWriter<Series>) -> Self {
-        Self {
+    pub(crate) fn new(
+        capacity: usize,
+        start: u64,
+        names: NamesWriter<Series>,
+    ) -> Result<Self, CreateError> {
+        Ok(Self {
             names,
-            ring: vec![0; capacity].into_boxed_slice(),
+            ring: SlotRing::starting_at(capacity, start)?,
             key: Vec::new(),
             raw: Vec::new(),
             value: 0,
@@ -112,7 +118,7 @@ impl SeriesWriter {
             arrival_bytes: 0,
             heap: 0,
             used: 0,
-        }
+        })
     }
 
     /// Takes a metric with one point apart.
@@ -219,7 +225,6 @@ impl SeriesWriter {
         &mut self,
         shared: &Shared,
         id: u32,
-        index: usize,
         position: u64,
         record: &Record<'_>,
         now: u64,
@@ -231,7 +236,8 @@ impl SeriesWriter {
         self.heap = self.heap + points.heap_bytes() - heap;
         self.used = self.used + points.used_bytes() - used;
         drop(points);
-        self.ring[index] = id;
+        // The store evicts by itself, and for more reasons than a full ring.
+        self.ring.push(id, |_, _| ());
         if now >= self.last_mark.saturating_add(ARRIVAL_STEP) || position == shared.first_position()
         {
             self.last_mark = now;
@@ -242,20 +248,28 @@ impl SeriesWriter {
         }
     }
 
-    /// The series of the oldest point, which lies at `index`.
-    pub(crate) fn oldest(&self, index: usize) -> &Entry<Series> {
-        self.names.get(self.ring[index])
+    /// The id of the series of the point at `position`, which is held.
+    fn id_of(&self, position: u64) -> u32 {
+        match self.ring.get(position) {
+            Some(&id) => id,
+            None => unreachable!("the ring has room for all that is held"),
+        }
     }
 
-    /// Appends the wire bytes of the oldest point.
-    pub(crate) fn put_oldest(&self, index: usize, out: &mut Vec<u8>) {
-        let series = self.oldest(index);
+    /// The series of the point at `position`, which is held.
+    pub(crate) fn series_of(&self, position: u64) -> &Entry<Series> {
+        self.names.get(self.id_of(position))
+    }
+
+    /// Appends the wire bytes of the oldest point, the one at `tail`.
+    pub(crate) fn put_oldest(&self, tail: u64, out: &mut Vec<u8>) {
+        let series = self.series_of(tail);
         series.extra.points.lock().oldest(|sample, raw| series.put_wire(sample, raw, out));
     }
 
-    /// Forgets the oldest point; what its series kept is returned if it was the last.
-    pub(crate) fn evict(&mut self, shared: &Shared, index: usize, tail: u64) -> Option<Gone> {
-        let id = self.ring[index];
+    /// Forgets the oldest point, the one before `tail`; what its series kept is returned if it was the last.
+    pub(crate) fn evict(&mut self, shared: &Shared, tail: u64) -> Option<Gone> {
+        let id = self.id_of(tail - 1);
         let series = &self.names.get(id).extra;
         let mut points = series.points.lock();
         let (heap, used) = (points.heap_bytes(), points.used_bytes());
@@ -278,7 +292,7 @@ impl SeriesWriter {
 
     /// Heap bytes beside the points.
     pub(crate) fn own_bytes(&self) -> u64 {
-        (self.ring.len() * size_of::<u32>() + self.key.capacity() + self.raw.capacity()) as u64
+        (self.ring.capacity() * size_of::<u32>() + self.key.capacity() + self.raw.capacity()) as u64
             + self.arrival_bytes
     }
 

@@ -124,11 +124,18 @@ impl Store {
         if record.wire.len() > shared.limits.max_record_bytes {
             return self.insert_placeholder(writer, origin, record, now);
         }
-        match writer.insert(shared, origin, &record, now) {
-            Ok(position) => Added::Held(shared.sequence(position)),
+        self.held(writer, origin, &record, now).map_or(Added::TraceFull, Added::Held)
+    }
+
+    /// The sequence number of a record that is held from here on; `None` if its trace holds as many as it may.
+    #[inline]
+    fn held(&self, writer: &mut Writer, origin: u32, record: &Record<'_>, now: u64) -> Option<u64> {
+        let shared = &self.core.shared;
+        match writer.insert(shared, origin, record, now) {
+            Ok(position) => Some(shared.sequence(position)),
             Err(TraceFull) => {
                 writer.unpin(shared, origin);
-                Added::TraceFull
+                None
             }
         }
     }
@@ -152,14 +159,8 @@ impl Store {
                 break;
             }
         }
-        match writer.insert(shared, origin, &Record { wire: &small, oversize: true, ..record }, now)
-        {
-            Ok(position) => Added::Placeholder(shared.sequence(position)),
-            Err(TraceFull) => {
-                writer.unpin(shared, origin);
-                Added::TraceFull
-            }
-        }
+        let placeholder = Record { wire: &small, oversize: true, ..record };
+        self.held(writer, origin, &placeholder, now).map_or(Added::TraceFull, Added::Placeholder)
     }
 
     pub(crate) fn query(&self, filter: Filter) -> Result<Cursor, FilterError> {

@@ -303,9 +303,9 @@ impl Writer {
         self.unpin(shared, origin);
         // A new point takes little; what it adds is counted before the next.
         self.make_room(shared, words(record.wire.len()).min(64));
-        let (position, index) = (self.head, self.head_index);
+        let position = self.head;
         let Self { series: Some(series), names, services, .. } = self else { return position };
-        series.push(shared, id, index, position, record, now);
+        series.push(shared, id, position, record, now);
         let of = series.get(id);
         let name_chain = (of.name != NO_NAME).then(|| &names.get(of.name).chain);
         let class_chain = &shared.classes[usize::from(of.class).min(shared.classes.len() - 1)];
@@ -317,7 +317,6 @@ impl Writer {
             chain.publish(position);
         }
         self.head += 1;
-        self.head_index = self.after(shared, index);
         shared.head.store(self.head, Ordering::Release);
         shared.counters.added.add(1);
         shared.counters.last_arrival.set(now);
@@ -328,16 +327,16 @@ impl Writer {
         position
     }
 
-    /// Takes the oldest point out of its series, and the series away if it was the last.
+    /// Takes the oldest point, which the tail has passed, out of its series, and the series away if it was the last.
     fn forget_point(&mut self, shared: &Shared) {
         let Self { series: Some(series), names, services, .. } = self else { return };
-        let of = &series.oldest(self.tail_index).extra;
+        let of = &series.series_of(self.tail - 1).extra;
         services.get(of.service).chain.shrink();
         shared.classes[usize::from(of.class).min(shared.classes.len() - 1)].shrink();
         if of.name != NO_NAME {
             names.get(of.name).chain.shrink();
         }
-        if let Some(gone) = series.evict(shared, self.tail_index, self.tail) {
+        if let Some(gone) = series.evict(shared, self.tail) {
             if gone.name != NO_NAME {
                 names.release(&shared.names, gone.name);
             }
@@ -409,7 +408,6 @@ impl Writer {
             shared.tail.store(self.tail, Ordering::Relaxed);
             fence(Ordering::Release);
             self.forget_point(shared);
-            self.tail_index = self.after(shared, self.tail_index);
             return count(shared, why);
         }
         let position = self.tail;
@@ -454,9 +452,9 @@ impl Writer {
     /// Copies the oldest record for the callback.
     #[cold]
     fn report(&mut self, shared: &Shared, position: u64, offset: u64, len: u32) {
-        let (series, index) = (&self.series, self.tail_index);
+        let series = &self.series;
         self.evicted.push(shared.sequence(position), |out| match series {
-            Some(series) => series.put_oldest(index, out),
+            Some(series) => series.put_oldest(position, out),
             None => shared.arena.append(offset, len as usize, out),
         });
     }

@@ -7,7 +7,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use flightring_store::{Attribute, Limits, Metric, MetricStore, Number, Point, Span, TraceStore};
+use flightring_store::{
+    Attribute, Filter, Limits, Metric, MetricStore, Number, Point, Span, Temporality, TraceStore,
+};
 
 struct Counting;
 
@@ -128,4 +130,74 @@ fn the_figures_are_what_the_allocator_counts_and_a_full_store_does_not_allocate(
     }
     drop(store);
     assert_eq!(LIVE.get(), before);
+}
+
+#[test]
+fn a_full_store_of_points_does_not_allocate() {
+    let store = MetricStore::new(&Limits::with_capacity(6000)).unwrap();
+    let attributes = [Attribute::text("shard", "a")];
+    let add = |i: u64| {
+        let (counts, bounds) = ([i, i / 2, 9], [1.0, 5.0]);
+        let metric = |name, point| Metric {
+            name,
+            unit: "1",
+            description: "",
+            service: "db",
+            time_ns: i * 1_000_000,
+            start_ns: 0,
+            point,
+            attributes: &attributes,
+            exemplars: &[],
+        };
+        store.add_at(&metric("load", Point::Gauge(Number::Double((i % 50) as f64))), 1);
+        let temporality = Temporality::Cumulative;
+        let value = Number::Int(i as i64);
+        store.add_at(&metric("bytes", Point::Sum { value, temporality, monotonic: true }), 1);
+        let (count, sum) = (i, Some(1.5));
+        let sizes =
+            Point::Histogram { count, sum, bucket_counts: &counts, bounds: &bounds, temporality };
+        store.add_at(&metric("sizes", sizes), 1);
+    };
+    // Numbers of one size, so that every chunk takes what the one before took.
+    (1_000_000..1_010_000).for_each(&add);
+    let calls = CALLS.get();
+    (1_010_000..1_020_000).for_each(&add);
+    assert_eq!(CALLS.get() - calls, 0);
+}
+
+#[test]
+fn a_callback_for_evictions_needs_no_memory_either() {
+    let before = LIVE.get();
+    let store = TraceStore::new(&Limits::with_capacity(200)).unwrap();
+    store.on_evict(|_, wire| assert!(wire.len() > 10));
+    let add = |n: u64| {
+        let trace_id = u128::from(n / 8 + 1).to_be_bytes();
+        store.add(&Span { trace_id, name: "work", start_ns: n + 1, ..Span::default() });
+    };
+    (0..3000).for_each(add);
+    let calls = CALLS.get();
+    (3000..6000).for_each(add);
+    assert_eq!(CALLS.get() - calls, 0);
+    // The callback has no size of its own; its two counters are the caller's.
+    let callback = 2 * size_of::<usize>() as i64;
+    assert_eq!(store.stats().total_bytes() as i64 + callback, LIVE.get() - before);
+
+    // Neither do queries that were made before, in the same number at a time.
+    let mut cursors = (0..2).map(|_| store.query(Filter::default()).unwrap()).collect::<Vec<_>>();
+    assert!(cursors.iter_mut().all(|cursor| cursor.next().is_some()));
+    drop(cursors);
+    let by_trace = || {
+        let mut filter = Filter::default();
+        filter.trace_id = Some(u128::from(5999_u64 / 8 + 1).to_be_bytes());
+        let mut cursor = store.query(filter).unwrap();
+        let mut records = 0;
+        while cursor.next().is_some() {
+            records += 1;
+        }
+        records
+    };
+    let calls = CALLS.get();
+    assert_eq!(by_trace(), 8);
+    assert_eq!(CALLS.get() - calls, 0);
+    assert_eq!(store.stats().total_bytes() as i64 + callback, LIVE.get() - before);
 }
