@@ -8,7 +8,7 @@
 //! * `service`: talking to a running service
 //! * `output`, `template`, `clock`: standard output, and how a record and its time look on it
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod cat;
 mod choose;

@@ -1,6 +1,7 @@
 mod children;
 mod pass;
 mod procfile;
+mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -17,7 +18,9 @@ use flightring_monitor::{Hub, Masker, Mode, Options as MonitorOptions, Sink, Sum
 use flightring_serve::http::{Options as ServerOptions, Server, Token};
 use flightring_serve::{App, Loggers};
 use flightring_store::{Recorder, RecorderOptions};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{
+    SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
@@ -25,6 +28,7 @@ use signal_hook::low_level::siginfo::Cause;
 use crate::failure::{Failure, Outcome, complain};
 use children::{Running, exit_code_of};
 use pass::{Pass, Show, open_log};
+use terminal::{Raw, Use};
 
 /// Run commands under watch: output untouched, a live page, and a log if asked
 #[derive(ClapArgs)]
@@ -37,6 +41,10 @@ pub(crate) struct Args {
     /// Run the commands of this file instead, a 'name: command' a line
     #[arg(long, short, value_name = "PROCFILE", conflicts_with_all = ["command", "name"])]
     file: Option<PathBuf>,
+
+    /// Run in a terminal: programs show colours and write each line at once, as for a person; one stream for both outputs
+    #[arg(long)]
+    pty: bool,
 
     /// What the command is called on the page [default: its file name]
     #[arg(long)]
@@ -75,6 +83,7 @@ const EXAMPLES: &str = "\
 Examples:
   flightring run -- make test                 the page's address is on standard error
   flightring run --http 8080 --log build.log -- cargo build
+  flightring run --pty -- npm test            in a terminal, with colours
   flightring run --http 8080 -f Procfile      several commands, each behind its name
   curl -N localhost:8080/logs/stream          follow along from elsewhere
 
@@ -91,7 +100,7 @@ enum Http {
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
-    let watched = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD];
+    let watched = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD];
     let mut signals = SignalsInfo::<WithOrigin>::new(watched)
         .map_err(|error| Failure::Message(format!("cannot watch for signals: {error}")))?;
     let commands = commands(&args)?;
@@ -107,7 +116,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
             None => Show::Untouched,
             Some(_) => Show::Named { width, colour: colour(i) },
         };
-        let pass = Arc::new(Pass::new(&name, show, logger.clone()));
+        let pass = Arc::new(Pass::new(&name, show, args.pty, logger.clone()));
         let sink = {
             let pass = Arc::clone(&pass);
             Sink::Callback(Box::new(move |stream, data| pass.write(stream, data)))
@@ -129,7 +138,16 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         if let (true, Some(page)) = (args.otlp, &server) {
             page.export_to(&mut command);
         }
-        match Running::start(command, monitor, args.file.is_some()) {
+        let started = match (args.pty, &args.file) {
+            (true, None) => Running::start_in_terminal(command, monitor, Use::Alone),
+            (true, Some(_)) => {
+                // The name, and the bar and blanks around it.
+                let columns = u16::try_from(width + 3).unwrap_or(u16::MAX);
+                Running::start_in_terminal(command, monitor, Use::Beside { columns })
+            }
+            (false, file) => Running::start(command, monitor, file.is_some()),
+        };
+        match started {
             Ok(started) => running.push(started),
             Err(error) => {
                 complain(format_args!("cannot start {name}: {error}"));
@@ -141,11 +159,17 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         passes.push(pass);
     }
 
+    let raw = if args.pty && args.file.is_none() {
+        Raw::begin().map_err(|e| Failure::Message(format!("cannot use the terminal: {e}")))?
+    } else {
+        None
+    };
     wait(&mut signals, &mut running, &passes, args.together);
     for (one, pass) in running.iter().zip(&passes) {
         one.monitor.wait_finished(Some(LAST_OUTPUT));
         pass.finish();
     }
+    drop(raw);
     if let Some(logger) = &logger {
         close(logger);
     }
@@ -207,7 +231,9 @@ fn wait(
             }
         }
         for origin in signals.wait() {
-            if origin.signal != SIGCHLD {
+            if origin.signal == SIGWINCH {
+                running.iter().for_each(Running::resize);
+            } else if origin.signal != SIGCHLD {
                 let from_terminal = matches!(origin.cause, Cause::Kernel);
                 running.iter().for_each(|one| one.signal(origin.signal, from_terminal));
             }

@@ -12,12 +12,15 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 
+use super::terminal::{Terminal, Use};
+
 /// A command that was started under a monitor.
 pub(super) struct Running {
     pub(super) monitor: Arc<Monitor>,
     child: Child,
     /// It leads a process group of its own, which gets the signals.
     group: bool,
+    terminal: Option<Terminal>,
     pub(super) ended: Option<ExitStatus>,
 }
 
@@ -33,11 +36,33 @@ impl Running {
             command.process_group(0).stdin(Stdio::null());
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let pipes: [(Stream, Option<OwnedFd>); 2] = [
+        let pipes = [
             (Stream::Stdout, child.stdout.take().map(Into::into)),
             (Stream::Stderr, child.stderr.take().map(Into::into)),
         ];
-        let mut running = Self { monitor, child, group, ended: None };
+        Self { monitor, child, group, terminal: None, ended: None }.attach(pipes)
+    }
+
+    /// Starts the command in a terminal, which the monitor reads as its standard output.
+    pub(super) fn start_in_terminal(
+        mut command: Command,
+        monitor: Arc<Monitor>,
+        used: Use,
+    ) -> io::Result<Self> {
+        let terminal = Terminal::open(&mut command, used)?;
+        let output = terminal.output()?;
+        let child = command.spawn()?;
+        if used == Use::Alone {
+            terminal.type_in(io::stdin())?;
+        }
+        // The command's side is open in it alone now, so that the terminal ends with it.
+        drop(command);
+        let running = Self { monitor, child, group: true, terminal: Some(terminal), ended: None };
+        running.attach([(Stream::Stdout, Some(output)), (Stream::Stderr, None)])
+    }
+
+    fn attach(self, pipes: [(Stream, Option<OwnedFd>); 2]) -> io::Result<Self> {
+        let mut running = self;
         let attached = running.monitor.watch(running.child.id()).and_then(|()| {
             pipes.into_iter().try_for_each(|(stream, pipe)| match pipe {
                 Some(pipe) => running.monitor.attach(stream, pipe),
@@ -68,6 +93,13 @@ impl Running {
             } else {
                 kill_process(pid, signal)
             };
+        }
+    }
+
+    /// Our terminal has another size.
+    pub(super) fn resize(&self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.resize();
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) enum Show {
 pub(super) struct Pass {
     name: String,
     show: Show,
+    /// Lines end as on a terminal: with a carriage return, which is no part of them.
+    returns: bool,
     record: Option<Arc<Logger>>,
     /// Whether the name stands in front of recorded lines.
     record_name: bool,
@@ -39,10 +41,11 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub(super) fn new(name: &str, show: Show, record: Option<Arc<Logger>>) -> Self {
+    pub(super) fn new(name: &str, show: Show, returns: bool, record: Option<Arc<Logger>>) -> Self {
         Self {
             name: name.to_owned(),
             show,
+            returns,
             record,
             record_name: show != Show::Untouched,
             partial: Mutex::default(),
@@ -113,6 +116,7 @@ impl Pass {
     }
 
     fn line(&self, stream: Stream, line: &[u8]) -> io::Result<()> {
+        let line = if self.returns { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
         if let Some(logger) = &self.record {
             let level = if stream == Stream::Stderr { Level::Warn } else { Level::Info };
             // What is refused is counted by the logger, and reported at the end.
@@ -151,7 +155,8 @@ pub(super) fn open_log(path: &std::path::Path) -> Result<Logger, flightring_logg
     Logger::open(&options)
 }
 
-fn write_all(fd: BorrowedFd<'_>, mut data: &[u8]) -> io::Result<()> {
+/// Writes all of it, to a descriptor that may be non-blocking.
+pub(super) fn write_all(fd: BorrowedFd<'_>, mut data: &[u8]) -> io::Result<()> {
     while !data.is_empty() {
         match rustix::io::write(fd, data) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -68,13 +68,12 @@ impl Terminal {
 
     /// Gives it the size of ours, if there is one. The kernel tells the command.
     pub(super) fn resize(&self) {
-        if let Some(mut size) = own_size() {
-            if let Use::Beside { columns } = self.used {
-                size.ws_col = size.ws_col.saturating_sub(columns).max(20);
-            }
-            // It fails only if the command's side is gone.
-            let _ = tcsetwinsize(&self.side, size);
+        let mut size = own_size();
+        if let Use::Beside { columns } = self.used {
+            size.ws_col = size.ws_col.saturating_sub(columns).max(20);
         }
+        // It fails only if the command's side is gone.
+        let _ = tcsetwinsize(&self.side, size);
     }
 
     /// Has everything that comes on `input` typed into the terminal, by a thread that ends with the process, or with the
@@ -117,9 +116,13 @@ fn lead_session(command: &mut Command) {
     unsafe { command.pre_exec(begin) };
 }
 
-fn own_size() -> Option<Winsize> {
+/// The size of our terminal, or what programs take for one that does not say.
+fn own_size() -> Winsize {
     let of = |fd: &dyn AsFd| tcgetwinsize(fd.as_fd()).ok().filter(|size| size.ws_col > 0);
-    of(&io::stdout()).or_else(|| of(&io::stderr())).or_else(|| of(&io::stdin()))
+    of(&io::stdout())
+        .or_else(|| of(&io::stderr()))
+        .or_else(|| of(&io::stdin()))
+        .unwrap_or(Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })
 }
 
 /// Our own terminal while every key goes to the command's; given back as it was by dropping.
@@ -135,27 +138,16 @@ impl Raw {
             return Ok(None);
         }
         let before = tcgetattr(io::stdin())?;
-        let raw = Self { before };
-        raw.again()?;
-        Ok(Some(raw))
-    }
-
-    /// Also after the shell had it back meanwhile.
-    pub(super) fn again(&self) -> io::Result<()> {
-        let mut raw = self.before.clone();
+        let mut raw = before.clone();
         raw.make_raw();
-        Ok(tcsetattr(io::stdin(), OptionalActions::Now, &raw)?)
-    }
-
-    /// As it was, for the time being.
-    pub(super) fn give_back(&self) {
-        // It fails if the terminal is gone; then there is nothing to give back.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
+        Ok(Some(Self { before }))
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        self.give_back();
+        // It fails if the terminal is gone; then there is nothing to give back.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }
 }
