@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use flightring_logger::Logger;
@@ -19,13 +19,15 @@ use flightring_serve::http::{Options as ServerOptions, Server, Token};
 use flightring_serve::{App, Loggers};
 use flightring_store::{Recorder, RecorderOptions};
 use signal_hook::consts::{
-    SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+    SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
 };
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 
 use crate::failure::{Failure, Outcome, complain};
+use rustix::process::{Signal, getpid, kill_process};
+
 use children::{Running, exit_code_of};
 use pass::{Pass, Show, open_log};
 use terminal::{Raw, Use};
@@ -88,7 +90,8 @@ Examples:
   curl -N localhost:8080/logs/stream          follow along from elsewhere
 
 Exit codes: the command's, and a signal that ends the command ends this too; with -f that of the first command
-that failed. 126 and 127: a command cannot be started, as in a shell. Signals are passed on.";
+that failed. 126 and 127: a command cannot be started, as in a shell. Signals are passed on; of several commands those that did not
+end 10 seconds after the first, or at the second, are killed.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Http {
@@ -138,6 +141,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         if let (true, Some(page)) = (args.otlp, &server) {
             page.export_to(&mut command);
         }
+        let program = command.get_program().to_owned();
         let started = match (args.pty, &args.file) {
             (true, None) => Running::start_in_terminal(command, monitor, Use::Alone),
             (true, Some(_)) => {
@@ -150,9 +154,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         match started {
             Ok(started) => running.push(started),
             Err(error) => {
-                complain(format_args!("cannot start {name}: {error}"));
-                running.iter().for_each(|other| other.signal(SIGTERM, false));
-                wait(&mut signals, &mut running, &passes, false);
+                complain(format_args!("cannot start {name}: {}", why_not(&error, &program)));
+                let ending = Some(Ending::begin(&running));
+                wait(&mut signals, &mut running, &passes, false, ending);
                 return Ok(Outcome::Code(exit_code_of(&error)));
             }
         }
@@ -164,7 +168,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     } else {
         None
     };
-    wait(&mut signals, &mut running, &passes, args.together);
+    wait(&mut signals, &mut running, &passes, args.together, None);
     for (one, pass) in running.iter().zip(&passes) {
         one.monitor.wait_finished(Some(LAST_OUTPUT));
         pass.finish();
@@ -211,17 +215,19 @@ fn wait(
     running: &mut [Running],
     passes: &[Arc<Pass>],
     together: bool,
+    mut ending: Option<Ending>,
 ) {
-    let mut ending = false;
     let mut told = vec![false; running.len()];
     loop {
         let ended = running.iter_mut().map(Running::collect).filter(|&ended| ended).count();
         if ended == running.len() {
             return;
         }
-        if ended > 0 && together && !ending {
-            ending = true;
-            running.iter().for_each(|one| one.signal(SIGTERM, false));
+        if ended > 0 && together && ending.is_none() {
+            ending = Some(Ending::begin(running));
+        }
+        if ending.as_ref().is_some_and(Ending::is_over) {
+            kill(running);
         }
         for ((one, pass), told) in running.iter().zip(passes).zip(&mut told) {
             if pass.is_broken() && !std::mem::replace(told, true) {
@@ -234,10 +240,78 @@ fn wait(
             if origin.signal == SIGWINCH {
                 running.iter().for_each(Running::resize);
             } else if origin.signal != SIGCHLD {
+                let ends = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(&origin.signal);
+                if ends && running.len() > 1 {
+                    if ending.is_some() {
+                        // Whoever asks twice means it.
+                        kill(running);
+                    }
+                    ending.get_or_insert_with(Ending::watch);
+                }
                 let from_terminal = matches!(origin.cause, Cause::Kernel);
                 running.iter().for_each(|one| one.signal(origin.signal, from_terminal));
             }
         }
+    }
+}
+
+/// How long several commands may take to end once they were asked to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The commands were asked to end.
+struct Ending {
+    since: Instant,
+}
+
+impl Ending {
+    /// Asks them to end.
+    fn begin(running: &[Running]) -> Self {
+        running.iter().for_each(|one| one.signal(SIGTERM, false));
+        Self::watch()
+    }
+
+    /// They were asked already.
+    fn watch() -> Self {
+        let timer = || {
+            std::thread::sleep(GRACE);
+            // The main thread sleeps until something ends, and so has this time.
+            let _ = kill_process(getpid(), Signal::CHILD);
+        };
+        // Without a thread the next signal ends what does not end by itself.
+        let _ = std::thread::Builder::new().spawn(timer);
+        Self { since: Instant::now() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() >= GRACE
+    }
+}
+
+/// Ends what did not end when it was asked to.
+fn kill(running: &[Running]) {
+    for one in running.iter().filter(|one| one.ended.is_none()) {
+        complain(format_args!("{} did not end and is killed", one.monitor.name()));
+        one.signal(SIGKILL, false);
+    }
+}
+
+/// Why a command cannot be started, and what can be done about it.
+fn why_not(error: &io::Error, program: &OsString) -> String {
+    let name = program.to_string_lossy();
+    match error.kind() {
+        io::ErrorKind::NotFound if !name.contains('/') => {
+            let here = if Path::new(program).exists() {
+                format!("; for the one here say ./{name}")
+            } else {
+                String::new()
+            };
+            format!("there is no such command in PATH{here}")
+        }
+        io::ErrorKind::NotFound => {
+            format!("there is no {name}, or the program that it is for (#!)")
+        }
+        io::ErrorKind::PermissionDenied => format!("{name} is not executable: {error}"),
+        _ => error.to_string(),
     }
 }
 

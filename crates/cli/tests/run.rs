@@ -208,6 +208,52 @@ fn several_commands_run_behind_their_names() {
     assert!(text(&wrong.stderr).contains("line 1: expected \"name: command\""));
 }
 
+/// A second signal ends what the first did not, in every command's whole group.
+#[test]
+fn commands_that_do_not_end_are_killed_by_the_second_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Procfile");
+    let stubborn = "trap 'echo no' TERM; echo ready; while :; do sleep 0.05; done";
+    std::fs::write(&path, format!("a: {stubborn}\nb: {stubborn}\n")).unwrap();
+    let mut child = run(&["-f", path.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut until_both = |wanted: &str| {
+        for _ in 0..2 {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            assert!(line.contains(wanted), "{line}");
+        }
+    };
+    let signal = || assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    until_both("ready");
+    signal();
+    until_both("no");
+    signal();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.signal(), Some(9));
+    let said = text(&ended.stderr);
+    assert!(said.contains("a did not end and is killed"), "{said}");
+    assert!(said.contains("b did not end and is killed"), "{said}");
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let said = |args: &[&str]| text(&output(args).stderr).to_owned();
+    assert!(said(&["--", "no-such-command"]).contains("no such command in PATH"));
+    assert!(said(&["--", "./no/such"]).contains("there is no ./no/such"));
+    assert!(said(&["--", "/etc/passwd"]).contains("not executable"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ran = output(&["--http", &port, "--", "echo", "never"]);
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(2), ""));
+    assert!(text(&ran.stderr).contains("another port, or 0"), "{}", text(&ran.stderr));
+}
+
 #[test]
 fn commands_learn_where_to_send_their_telemetry() {
     let script = "echo $OTEL_EXPORTER_OTLP_ENDPOINT $OTEL_EXPORTER_OTLP_PROTOCOL $OTEL_EXPORTER_OTLP_HEADERS";

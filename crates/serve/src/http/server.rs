@@ -105,7 +105,19 @@ impl fmt::Display for StartError {
                 "{address} can be reached from other machines; set a token, or listen on 127.0.0.1 or ::1"
             ),
             Self::Threads(n) => write!(f, "{n} server threads; ask for 1 to 16"),
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Listen(address, error) => {
+                write!(f, "cannot listen on {address}: {error}")?;
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "; another program listens there: use another port, or 0 for a free one",
+                    ),
+                    io::ErrorKind::AddrNotAvailable => f.write_str(
+                        "; it is no address of this machine: use 127.0.0.1, or 0.0.0.0 for all",
+                    ),
+                    io::ErrorKind::PermissionDenied => f.write_str("; use a port from 1024 on"),
+                    _ => Ok(()),
+                }
+            }
             Self::Start(error) => write!(f, "cannot start the server threads: {error}"),
         }
     }
