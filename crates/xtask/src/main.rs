@@ -2,11 +2,13 @@
 //! what they need beyond Rust and gcc.
 
 mod abi;
+mod aims;
 mod bench;
 mod demo;
 mod headers;
 mod package;
 mod peers;
+mod plot;
 mod sanitize;
 mod sh;
 mod symbols;
@@ -49,6 +51,8 @@ enum Command {
         /// Write the table to docs/benchmarks
         #[arg(long)]
         save: bool,
+        #[command(flatten)]
+        headers: peers::Headers,
     },
     /// Build the Debian packages into target/dist
     Dist,
@@ -77,8 +81,10 @@ fn main() -> Result<()> {
         Command::Headers { check } => headers::run(check),
         Command::Demo { input } => demo::run(input),
         Command::Test { long, stages } => test::run(long, &stages),
-        Command::Bench { name, rounds, save } if name == "logger" => peers::run(rounds, save),
-        Command::Bench { name, rounds, save } => bench::run(&name, rounds, save),
+        Command::Bench { name, rounds, save, headers } if name == "logger" => {
+            peers::run(rounds, save, &headers)
+        }
+        Command::Bench { name, rounds, save, .. } => bench::run(&name, rounds, save),
         Command::Dist => package::dist(),
         Command::Abi { bless } => abi::run(bless),
         Command::Symbols { bless } => symbols::run(bless),

@@ -1,146 +1,249 @@
-//! `cargo xtask bench logger`: the logger beside loggers that people use, in interleaved rounds.
+//! `cargo xtask bench logger`: the logger by itself and beside loggers that people use, in interleaved rounds.
 //!
-//! The program is `crates/logger/benches/peers/peers.cpp`. Each measurement is a process of its own; in a round every subject
-//! runs once with every number of threads, one after the other. spdlog and glog are built in where their headers are found
-//! (Debian: libspdlog-dev, libgoogle-glog-dev).
+//! The programs are in `crates/logger/benches/peers`. Each measurement is a process of its own; in a round every subject
+//! runs once with every number of threads, one after the other, and the logger by itself once. spdlog and glog are built
+//! in where their headers are found (Debian: libspdlog-dev, libgoogle-glog-dev), quill and fmtlog where told.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::{bench, sh, symbols};
+use crate::{aims, sh, symbols};
 
 const RECORDS: &str = "1000000";
-/// For those that enter the kernel for each record: their rate does not depend on it, and the rounds stay short.
+/// For those whose rate is far below: it does not depend on the number, and the rounds stay short.
 const FEWER_RECORDS: &str = "200000";
-const SLOW: [&str; 2] = ["write(2)", "glog"];
-const THREADS: [&str; 3] = ["1", "4", "8"];
-const SUBJECTS: [&str; 9] = [
+const SLOW: [&str; 6] = ["write(2)", "glog", "spdlog async", "tracing-appender", "quill", "fmtlog"];
+const THREADS: [usize; 3] = [1, 4, 8];
+/// Beyond the shards.
+const MANY_THREADS: usize = 50;
+/// In the order of the table. The first is the logger as a newcomer gets it, but for the overflow policy.
+pub(crate) const SUBJECTS: [&str; 11] = [
     "flightring",
-    "flightring-4MiB",
-    "flightring-shared",
-    "flightring-dsync",
+    "flightring, shared",
+    "flightring, dsync",
     "mutex+buffer",
     "write(2)",
-    "spdlog-sync",
-    "spdlog-async",
+    "spdlog sync",
+    "spdlog async",
     "glog",
+    "tracing-appender",
+    "quill",
+    "fmtlog",
 ];
+const FLIGHTRING: &str = SUBJECTS[0];
 
-/// The numbers of one line that the program prints, for each round.
-type Samples = BTreeMap<(usize, usize), Vec<Vec<f64>>>;
+/// What a measurement of one subject gives, in the order in which the programs print it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Column {
+    P50,
+    P999,
+    LongestMs,
+    Durable,
+    Cpu,
+    Kept,
+    Framing,
+}
 
-/// Runs the rounds and prints the table, and with `save` writes it to `docs/benchmarks/logger.md`.
-pub(crate) fn run(rounds: usize, save: bool) -> Result<()> {
-    let program = build()?;
+const COLUMNS: usize = 7;
+
+/// The numbers of all rounds.
+#[derive(Default)]
+pub(crate) struct Samples {
+    /// By subject and threads.
+    loaded: BTreeMap<(usize, usize), Vec<[f64; COLUMNS]>>,
+    /// By the name that `alone` prints.
+    alone: BTreeMap<String, Vec<f64>>,
+}
+
+impl Samples {
+    /// The median over the rounds; none if the subject was not built in.
+    pub(crate) fn loaded(&self, subject: &str, threads: usize, column: Column) -> Option<f64> {
+        let index = SUBJECTS.iter().position(|name| *name == subject)?;
+        let rounds = self.loaded.get(&(index, threads))?;
+        let values: Vec<f64> = rounds.iter().map(|row| row[column as usize]).collect();
+        Some(crate::bench::median(&values))
+    }
+
+    /// The median over the rounds of a measurement of the logger by itself.
+    pub(crate) fn alone(&self, name: &str) -> Option<f64> {
+        self.alone.get(name).map(|values| crate::bench::median(values))
+    }
+
+    /// Subjects and numbers of threads that were measured, by threads.
+    pub(crate) fn measured(&self) -> Vec<(&'static str, usize)> {
+        let mut found: Vec<_> =
+            self.loaded.keys().map(|(subject, threads)| (*threads, *subject)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(threads, subject)| (SUBJECTS[subject], threads)).collect()
+    }
+}
+
+/// Where the headers of peers are that Debian does not have.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Headers {
+    /// A folder with quill/Backend.h, for `bench logger`
+    #[arg(long)]
+    quill: Option<PathBuf>,
+    /// A folder with fmtlog.h and, in fmt/include, the fmt that it comes with, for `bench logger`
+    #[arg(long)]
+    fmtlog: Option<PathBuf>,
+}
+
+/// The programs, by the subjects that they measure.
+struct Programs {
+    library: PathBuf,
+    alone: PathBuf,
+    peers: PathBuf,
+    tracing: PathBuf,
+    quill: Option<PathBuf>,
+    fmtlog: Option<PathBuf>,
+}
+
+/// Runs the rounds and prints the tables, and with `save` writes them to `docs/benchmarks`, with plots.
+pub(crate) fn run(rounds: usize, save: bool, headers: &Headers) -> Result<()> {
+    let programs = build(headers)?;
     let folder = sh::target().join("peers");
-    let file = folder.join("bench.log");
-    let mut hot = Vec::new();
-    let mut samples = Samples::new();
+    let mut samples = Samples::default();
     for round in 1..=rounds.max(1) {
         eprintln!("round {round} of {rounds}");
-        hot.extend(measure(&program, "hot", "1", &file)?);
-        for (subject_number, subject) in SUBJECTS.iter().enumerate() {
-            let more = if subject_number <= 1 { &["50"][..] } else { &[] };
+        for (name, number) in alone(&programs, &folder)? {
+            samples.alone.entry(name).or_default().push(number);
+        }
+        for (index, subject) in SUBJECTS.iter().enumerate() {
+            let more = if *subject == FLIGHTRING { &[MANY_THREADS][..] } else { &[] };
             for threads in THREADS.iter().chain(more) {
-                if let Some(numbers) = measure(&program, subject, threads, &file)? {
-                    let key = (threads.parse()?, subject_number);
-                    samples.entry(key).or_default().push(numbers);
+                if let Some(numbers) = measure(&programs, subject, *threads, &folder)? {
+                    samples.loaded.entry((index, *threads)).or_default().push(numbers);
                 }
             }
         }
     }
-    let text = report(rounds, &hot, &samples)?;
+    let text = aims::report(rounds, RECORDS, FEWER_RECORDS, &SLOW, &samples)?;
     print!("{text}");
     if save {
-        let path = sh::root().join("docs/benchmarks/logger.md");
-        fs::create_dir_all(path.parent().context("a file has a folder")?)?;
-        fs::write(path, text)?;
+        let docs = sh::root().join("docs/benchmarks");
+        fs::create_dir_all(&docs)?;
+        fs::write(docs.join("logger.md"), text)?;
+        aims::plots(&docs, &THREADS, &samples)?;
     }
     Ok(())
 }
 
-fn build() -> Result<std::path::PathBuf> {
-    let library = symbols::release_library()?;
+fn build(headers: &Headers) -> Result<Programs> {
     let folder = sh::target().join("peers");
     fs::create_dir_all(&folder)?;
     // Under the name that programs load it by.
-    fs::copy(&library, folder.join("libflightring.so.0"))?;
-    let program = folder.join("peers");
-    let mut compile = sh::command("c++");
-    compile.args(["-O2", "-std=c++17", "-Iinclude", "-o"]).arg(&program);
-    compile.arg("crates/logger/benches/peers/peers.cpp").arg(folder.join("libflightring.so.0"));
-    compile.arg("-Wl,-rpath,$ORIGIN").arg("-pthread");
-    if Path::new("/usr/include/spdlog/spdlog.h").exists() {
-        compile.args(["-DWITH_SPDLOG", "-lspdlog", "-lfmt"]);
+    let library = folder.join("libflightring.so.0");
+    fs::copy(symbols::release_library()?, &library)?;
+    sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked"]).args([
+        "--package",
+        "flightring-logger",
+        "--example",
+        "tracing_appender",
+    ]))?;
+    let alone = folder.join("alone");
+    let mut compile = sh::command("cc");
+    compile.args(["-O2", "-std=gnu11", "-Iinclude", "-o"]).arg(&alone);
+    sh::run(compile.arg("crates/logger/benches/peers/alone.c").args(["-ldl", "-pthread"]))?;
+
+    let program = |name: &str, flags: &[String]| -> Result<PathBuf> {
+        let program = folder.join(name);
+        let mut compile = sh::command("c++");
+        compile.args(["-O2", "-std=c++17", "-Iinclude", "-o"]).arg(&program);
+        compile.arg("crates/logger/benches/peers/peers.cpp").arg(&library);
+        sh::run(compile.arg("-Wl,-rpath,$ORIGIN").arg("-pthread").args(flags))?;
+        Ok(program)
+    };
+    let mut flags = Vec::new();
+    for (header, found) in [
+        ("/usr/include/spdlog/spdlog.h", ["-DWITH_SPDLOG", "-lspdlog", "-lfmt"].as_slice()),
+        ("/usr/include/glog/logging.h", &["-DWITH_GLOG", "-lglog"]),
+    ] {
+        if Path::new(header).exists() {
+            flags.extend(found.iter().map(|flag| (*flag).to_owned()));
+        } else {
+            eprintln!("{header} is missing, so that logger is left out");
+        }
     }
-    if Path::new("/usr/include/glog/logging.h").exists() {
-        compile.args(["-DWITH_GLOG", "-lglog"]);
-    }
-    sh::run(&mut compile)?;
-    Ok(program)
+    let include = |folder: &Path| format!("-I{}", folder.display());
+    Ok(Programs {
+        peers: program("peers", &flags)?,
+        quill: (headers.quill.as_deref())
+            .map(|quill| program("peers-quill", &["-DWITH_QUILL".into(), include(quill)]))
+            .transpose()?,
+        fmtlog: (headers.fmtlog.as_deref())
+            .map(|fmtlog| {
+                let fmt = include(&fmtlog.join("fmt/include"));
+                program(
+                    "peers-fmtlog",
+                    &["-DWITH_FMTLOG".into(), "-DFMT_HEADER_ONLY".into(), include(fmtlog), fmt],
+                )
+            })
+            .transpose()?,
+        library,
+        alone,
+        tracing: sh::target().join("release/examples/tracing_appender"),
+    })
+}
+
+/// The logger by itself: names and numbers.
+fn alone(programs: &Programs, folder: &Path) -> Result<Vec<(String, f64)>> {
+    let printed = sh::output(sh::command(&programs.alone).arg(&programs.library).arg(folder))?;
+    let line = |line: &str| {
+        let (name, number) = line.split_once('\t')?;
+        Some((name.to_owned(), number.parse().ok()?))
+    };
+    let numbers: Option<Vec<_>> = printed.lines().map(line).collect();
+    numbers.with_context(|| format!("alone printed `{printed}`"))
 }
 
 /// One measurement; none if the subject is not built in.
-fn measure(program: &Path, subject: &str, threads: &str, file: &Path) -> Result<Option<Vec<f64>>> {
+fn measure(
+    programs: &Programs,
+    subject: &str,
+    threads: usize,
+    folder: &Path,
+) -> Result<Option<[f64; COLUMNS]>> {
+    let file = folder.join("bench.log");
     if file.exists() {
-        fs::remove_file(file)?;
+        fs::remove_file(&file)?;
     }
-    let mut command = sh::command(program);
+    let mut command = match subject {
+        "tracing-appender" => sh::command(&programs.tracing),
+        "quill" | "fmtlog" => {
+            let program = if subject == "quill" { &programs.quill } else { &programs.fmtlog };
+            let Some(program) = program else { return Ok(None) };
+            let mut command = sh::command(program);
+            command.arg(subject);
+            command
+        }
+        _ => {
+            let mut command = sh::command(&programs.peers);
+            command.arg(subject);
+            command
+        }
+    };
     let records = if SLOW.contains(&subject) { FEWER_RECORDS } else { RECORDS };
-    let output = command.args([subject, threads, records]).arg(file).output()?;
+    let output = command.arg(threads.to_string()).arg(records).arg(&file).output()?;
     if output.status.code() == Some(77) {
         return Ok(None);
     }
     let printed = String::from_utf8(output.stdout)?;
-    let numbers: Vec<f64> =
-        printed.trim().split('\t').skip(2).map(str::parse).collect::<Result<_, _>>()?;
-    anyhow::ensure!(numbers.len() == 6, "{subject} with {threads} threads printed `{printed}`");
-    fs::remove_file(file).ok();
-    Ok(Some(numbers))
-}
-
-fn report(rounds: usize, hot: &[Vec<f64>], samples: &Samples) -> Result<String> {
-    let middle = |of: &[Vec<f64>], column: usize| {
-        bench::median(&of.iter().map(|numbers| numbers[column]).collect::<Vec<_>>())
-    };
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let mut out = format!(
-        "# Benchmarks of the logger\n\nMade by `cargo xtask bench logger --rounds {rounds} --save`: {RECORDS} records of 100 \
-         bytes\n({FEWER_RECORDS} for write(2) and glog), medians of {rounds} interleaved rounds. \"Durable\" is until the logger is stopped and the file \
-         fdatasync'ed. Absolute times belong to one machine at one time;\ncompare the ratios. Load of the machine at the end \
-         (1 minute): {}; {} cores.\n\nThe loggers with overflow block; nothing is dropped. `4MiB` has a buffer that fits the processor's cache (the default \
-         is 64 MiB),\n`shared` survives SIGKILL, `dsync` makes each write durable.\n\n",
-        load.split(' ').next().unwrap_or("unknown"),
-        std::thread::available_parallelism()?,
+    let numbers: Vec<f64> = printed
+        .trim()
+        .split('\t')
+        .skip(2)
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .unwrap_or_default();
+    ensure!(
+        output.status.success() && numbers.len() == COLUMNS,
+        "{subject} with {threads} threads: {}, printed `{printed}`",
+        output.status
     );
-    writeln!(
-        out,
-        "Calls alone, one thread, bursts that fit: {:.1} ns; a copy and a release store of the same bytes: {:.1} ns; ratio \
-         {:.2}.\n\n| threads | logger | ns a call, p50 | ns, p99.9 of batches of 20 | durable M records/s | against spdlog \
-         async | CPU s per M | kept | file / payload |\n|---:|---|---:|---:|---:|---:|---:|---:|---:|",
-        middle(hot, 0),
-        middle(hot, 1),
-        middle(hot, 2),
-    )?;
-    let asynchronous = SUBJECTS.iter().position(|name| *name == "spdlog-async");
-    for ((threads, subject), rows) in samples {
-        let peer = asynchronous.and_then(|subject| samples.get(&(*threads, subject)));
-        let ratio = peer.map_or(f64::NAN, |peer| middle(rows, 2) / middle(peer, 2));
-        writeln!(
-            out,
-            "| {threads} | {} | {:.1} | {:.0} | {:.2} | {ratio:.1} | {:.3} | {:.3} | {:.3} |",
-            SUBJECTS[*subject],
-            middle(rows, 0),
-            middle(rows, 1),
-            middle(rows, 2),
-            middle(rows, 3),
-            middle(rows, 4),
-            middle(rows, 5),
-        )?;
-    }
-    Ok(out)
+    fs::remove_file(&file).ok();
+    Ok(numbers.try_into().ok())
 }

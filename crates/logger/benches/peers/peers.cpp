@@ -1,10 +1,7 @@
 // One measurement of one logger, in a process of its own: `peers SUBJECT THREADS RECORDS FILE`. Records of 100 bytes, the same
 // for all. Prints one line: subject, threads, ns a call (median of batches of 20 calls), ns (99.9th percentile of those batches),
-// million records a second until everything is durable (logger stopped, fdatasync), CPU seconds for a million records, share
-// of records that are in the file, and bytes of the file for a byte of payload.
-//
-// SUBJECT `hot` measures the calls alone, on one thread, in bursts that fit the buffer, against a copy and a release store of
-// the same bytes.
+// ms that the longest batch took, million records a second until everything is durable (logger stopped, fdatasync), CPU
+// seconds for a million records, share of records that are in the file, and bytes of the file for a byte of payload.
 #include <flightring/flightring.hpp>
 
 #ifdef WITH_SPDLOG
@@ -14,6 +11,20 @@
 #endif
 #ifdef WITH_GLOG
 #include <glog/logging.h>
+#endif
+#ifdef WITH_QUILL
+#include <quill/Backend.h>
+#include <quill/Frontend.h>
+#include <quill/LogMacros.h>
+#include <quill/Logger.h>
+#include <quill/sinks/FileSink.h>
+#include <string_view>
+#endif
+#ifdef WITH_FMTLOG
+#define FMTLOG_HEADER_ONLY
+#define FMTLOG_BLOCK 1
+#include <fmtlog.h>
+#include <string_view>
 #endif
 
 #include <algorithm>
@@ -65,13 +76,12 @@ void sync_file(const std::string &path) {
     }
 }
 
-subject flightring_subject(const std::string &path, bool shared, bool each_batch, std::uint64_t buffer = 0) {
+subject flightring_subject(const std::string &path, int staging, int sync) {
     flr_logger_options options = FLR_LOGGER_OPTIONS_INIT;
     options.path = path.c_str();
-    options.buffer_size = buffer;
     options.overflow = FLR_OVERFLOW_BLOCK;
-    options.staging = shared ? FLR_STAGING_SHARED : FLR_STAGING_PRIVATE;
-    options.sync = each_batch ? FLR_SYNC_EACH_BATCH : FLR_SYNC_NONE;
+    options.staging = staging;
+    options.sync = sync;
     auto log = std::make_shared<flightring::logger>(options);
     flr_logger *handle = log->get();
     return {[handle](const char *data) { (void)flr_logger_write(handle, data, LENGTH); },
@@ -80,16 +90,13 @@ subject flightring_subject(const std::string &path, bool shared, bool each_batch
 
 subject make(const std::string &name, const std::string &path) {
     if (name == "flightring") {
-        return flightring_subject(path, false, false);
+        return flightring_subject(path, FLR_STAGING_PRIVATE, FLR_SYNC_NONE);
     }
-    if (name == "flightring-4MiB") {
-        return flightring_subject(path, false, false, 4 << 20);
+    if (name == "flightring, shared") {
+        return flightring_subject(path, FLR_STAGING_SHARED, FLR_SYNC_NONE);
     }
-    if (name == "flightring-shared") {
-        return flightring_subject(path, true, false);
-    }
-    if (name == "flightring-dsync") {
-        return flightring_subject(path, false, true);
+    if (name == "flightring, dsync") {
+        return flightring_subject(path, FLR_STAGING_PRIVATE, FLR_SYNC_EACH_BATCH);
     }
     if (name == "write(2)") {
         const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -122,13 +129,13 @@ subject make(const std::string &name, const std::string &path) {
                 LENGTH};
     }
 #ifdef WITH_SPDLOG
-    if (name == "spdlog-sync") {
+    if (name == "spdlog sync") {
         auto log = spdlog::basic_logger_mt("bench", path);
         log->set_pattern("%v");
         return {[log](const char *data) { log->info(spdlog::string_view_t(data, LENGTH)); }, [log] { log->flush(); },
                 LENGTH + 1};
     }
-    if (name == "spdlog-async") {
+    if (name == "spdlog async") {
         spdlog::init_thread_pool(8192, 1);
         auto log = spdlog::basic_logger_mt<spdlog::async_factory>("bench", path);
         log->set_pattern("%v");
@@ -150,6 +157,34 @@ subject make(const std::string &name, const std::string &path) {
         google::SetLogSymlink(google::GLOG_INFO, "");
         return {[](const char *data) { LOG(INFO).write(data, LENGTH); },
                 [] { google::ShutdownGoogleLogging(); }, LENGTH + 1};
+    }
+#endif
+#ifdef WITH_QUILL
+    if (name == "quill") {
+        quill::Backend::start();
+        quill::FileSinkConfig config;
+        config.set_open_mode('w');
+        auto sink = quill::Frontend::create_or_get_sink<quill::FileSink>(path, config);
+        auto *log = quill::Frontend::create_or_get_logger("bench", std::move(sink), quill::PatternFormatterOptions{"%(message)"});
+        return {[log](const char *data) { LOG_INFO(log, "{}", std::string_view(data, LENGTH)); },
+                [log] {
+                    log->flush_log();
+                    quill::Backend::stop();
+                },
+                LENGTH + 1};
+    }
+#endif
+#ifdef WITH_FMTLOG
+    if (name == "fmtlog") {
+        fmtlog::setLogFile(path.c_str(), true);
+        fmtlog::setHeaderPattern("");
+        fmtlog::startPollingThread(1000000);
+        return {[](const char *data) { FMTLOG(fmtlog::INF, "{}", std::string_view(data, LENGTH)); },
+                [] {
+                    fmtlog::stopPollingThread();
+                    fmtlog::closeLogFile();
+                },
+                LENGTH + 1};
     }
 #endif
     std::fprintf(stderr, "peers: %s is not built in\n", name.c_str());
@@ -198,64 +233,20 @@ void loaded(const std::string &name, std::size_t threads, std::size_t records, c
         worker.join();
     }
     under_test.stop();
-    const std::string file = name == "glog" ? path + "" : path;
-    sync_file(file);
+    sync_file(path);
     const double took = now() - begin, used = cpu_seconds() - cpu;
     std::vector<double> all;
     for (auto &mine : batches) {
         all.insert(all.end(), mine.begin(), mine.end());
     }
     struct stat found {};
-    stat(file.c_str(), &found);
+    stat(path.c_str(), &found);
     const double offered = static_cast<double>(each * threads);
     const double kept = under_test.counted ? static_cast<double>(under_test.counted())
                                            : static_cast<double>(found.st_size) / static_cast<double>(under_test.line);
-    std::printf("%s\t%zu\t%.1f\t%.0f\t%.3f\t%.3f\t%.3f\t%.3f\n", name.c_str(), threads, quantile(all, 0.5),
-                quantile(all, 0.999), kept / took / 1e6, used / kept * 1e6, kept / offered,
+    std::printf("%s\t%zu\t%.1f\t%.0f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\n", name.c_str(), threads, quantile(all, 0.5),
+                quantile(all, 0.999), quantile(all, 1) * BATCH * 1e-6, kept / took / 1e6, used / kept * 1e6, kept / offered,
                 static_cast<double>(found.st_size) / (kept * LENGTH));
-}
-
-/** Stops the compiler from knowing what is in memory. */
-void forget(const void *pointer) { __asm__ volatile("" ::"r"(pointer) : "memory"); }
-
-void hot(const std::string &path) {
-    flr_logger_options options = FLR_LOGGER_OPTIONS_INIT;
-    options.path = path.c_str();
-    options.buffer_size = 8 << 20;
-    flightring::logger log(options);
-    char record[LENGTH];
-    std::memset(record, 'x', LENGTH);
-    std::vector<char> window(1 << 20, 'y');
-    std::atomic<std::size_t> tail{0};
-    std::size_t at = 0;
-    std::vector<double> floor, calls;
-    constexpr int BURST = 4000;
-    for (int round = 0; round < 300; round++) {
-        double begin = now();
-        for (int i = 0; i < BURST; i++) {
-            forget(record);
-            if (at + 4 + LENGTH > window.size()) {
-                at = 0;
-            }
-            const std::uint32_t length = LENGTH;
-            std::memcpy(&window[at], &length, 4);
-            std::memcpy(&window[at + 4], record, LENGTH);
-            at += 4 + LENGTH;
-            tail.store(at, std::memory_order_release);
-        }
-        floor.push_back((now() - begin) * 1e9 / BURST);
-        begin = now();
-        for (int i = 0; i < BURST; i++) {
-            forget(record);
-            if (flr_logger_write(log.get(), record, LENGTH) != FLR_OK) {
-                std::exit(1);
-            }
-        }
-        calls.push_back((now() - begin) * 1e9 / BURST);
-        (void)log.flush(std::chrono::seconds(10));
-    }
-    std::printf("hot\t1\t%.1f\t%.1f\t%.2f\t0\t1\t1\n", quantile(calls, 0.5), quantile(floor, 0.5),
-                quantile(calls, 0.5) / quantile(floor, 0.5));
 }
 
 } // namespace
@@ -265,12 +256,7 @@ int main(int argc, char **argv) {
         std::fprintf(stderr, "usage: peers SUBJECT THREADS RECORDS FILE\n");
         return 2;
     }
-    const std::string name = argv[1];
-    if (name == "hot") {
-        hot(argv[4]);
-    } else {
-        loaded(name, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), argv[4]);
-    }
+    loaded(argv[1], std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), argv[4]);
     std::fflush(nullptr);
     std::_Exit(0);
 }
