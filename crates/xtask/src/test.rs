@@ -37,7 +37,6 @@ const STAGES: &[Stage] = &[
     stage("valgrind", memcheck),
     stage("dist", package::dist),
     long_stage("asan", sanitize::address),
-    long_stage("tsan", sanitize::thread),
     long_stage("fuzz", sanitize::fuzz),
 ];
 
