@@ -19,7 +19,7 @@ pub fn otlp(data: &[u8]) {
     let mut held = 0;
     while let Some(record) = cursor.next() {
         held += 1;
-        let _ = (record.to_json(), record.origin_json());
+        let _ = record.to_json();
         let _ = recorder.trace_json(record.trace_id());
     }
     assert_eq!(held, stats.count);
