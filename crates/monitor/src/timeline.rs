@@ -168,6 +168,17 @@ impl Timeline {
         if (read.skipped, read.len) == (0, MARK) { Mark::decode(&encoded) } else { None }
     }
 
+    /// The mark after mark `index`: `Ok(None)` if there is none yet, and an error if it was evicted, which says nothing about the
+    /// bytes that it described.
+    fn after(&self, index: u64) -> Result<Option<Mark>, Evicted> {
+        let mut encoded = [0; MARK];
+        match self.marks.read_from((index + 1) * MARK as u64, &mut encoded) {
+            Ok(Read { skipped: 1.., .. }) => Err(Evicted),
+            Ok(Read { len: MARK, .. }) => Ok(Mark::decode(&encoded)),
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
     /// The number and content of the newest retained mark that is `before` the one looked for, or of the oldest one if
     /// none is. `None` if there are no marks at all.
     ///
@@ -219,8 +230,15 @@ impl Timeline {
 
     /// The oldest retained mark whose time is `time` or later.
     pub(crate) fn first_mark_from(&self, time: Time) -> Option<Mark> {
-        let (index, mark) = self.search(|mark| mark.time < time)?;
-        if mark.time < time { self.get(index + 1) } else { Some(mark) }
+        loop {
+            let (index, mark) = self.search(|mark| mark.time < time)?;
+            if mark.time >= time {
+                return Some(mark);
+            }
+            if let Ok(next) = self.after(index) {
+                return next;
+            }
+        }
     }
 
     /// Reads bytes of one stream that arrived together, from the combined offset `offset` on.
@@ -343,15 +361,24 @@ impl Timeline {
         // Most often the reader is still at the same mark, or at the next.
         for index in hint..hint.saturating_add(3) {
             let Some(mark) = self.get(index).filter(|mark| mark.offset <= offset) else { break };
-            let next = self.get(index + 1);
+            let Ok(next) = self.after(index) else { break };
             if next.is_none_or(|next| next.offset > offset) {
                 return Some((index, mark, next));
             }
         }
-        let (index, mark) = self.search(|mark| mark.offset <= offset)?;
-        Some((index, mark, self.get(index + 1)))
+        loop {
+            let (index, mark) = self.search(|mark| mark.offset <= offset)?;
+            // Evicted meanwhile: then so is the mark, and what it said of its end is not known.
+            if let Ok(next) = self.after(index) {
+                return Some((index, mark, next));
+            }
+        }
     }
 }
+
+/// A mark is not retained any more.
+#[derive(Debug, Clone, Copy)]
+struct Evicted;
 
 /// Bytes of one stream that arrived together.
 #[derive(Debug, Clone, Copy)]
@@ -359,4 +386,30 @@ pub(crate) struct Piece {
     /// What is known about them; `None` if there are none.
     pub(crate) mark: Option<Mark>,
     pub(crate) read: Read,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An evicted mark says nothing; that is not the same as there being none yet.
+    #[test]
+    fn evicted_marks_are_told_from_those_to_come() {
+        let timeline = Timeline::new(1 << 20).expect("a megabyte");
+        let marks = (1 << 20) / BYTES_PER_MARK as u64;
+        let written = marks + 100;
+        for i in 0..written {
+            let stream = if i % 2 == 0 { Stream::Stdout } else { Stream::Stderr };
+            let mut guard = timeline.bytes().lock();
+            timeline.append(&mut guard, stream, Time(1), b"x").expect("open");
+        }
+        assert!(timeline.after(0).is_err() && timeline.after(98).is_err());
+        let oldest = timeline.after(99).ok().flatten().expect("retained");
+        assert_eq!((oldest.offset, oldest.stream), (100, Stream::Stdout));
+        assert!(matches!(timeline.after(written - 1), Ok(None)));
+        // All bytes are retained, but of the first it is not known any more whose they are.
+        let mut byte = [0; 8];
+        let piece = timeline.read_piece(0, &mut 0, &mut byte).expect("in range");
+        assert_eq!((piece.read.start, piece.read.skipped, piece.read.len), (100, 100, 1));
+    }
 }
