@@ -126,7 +126,7 @@ class Traces {
     const line = head.appendChild(el("p"));
     line.append(el("code", "", id), ` · ${spans.length} spans · ${took(total)} · ${new Date(begin).toLocaleString()} `);
     if (logs) {
-      const button = line.appendChild(el("button", "", `${logs} log records`));
+      const button = line.appendChild(el("button", "", logs === 1 ? "1 log record" : `${logs} log records`));
       button.addEventListener("click", () => { records.query.set("trace_id", id); show("records"); });
     }
     if (spans.some((span) => span.orphan) && coverage.evicted) head.append(el("p", "warn", "Older spans were evicted, so some of this trace may be missing."));
@@ -146,7 +146,7 @@ class Traces {
     row.style.setProperty("--depth", Math.min(depth, 24));
     row.style.setProperty("--hue", hueOf(span.service));
     const label = row.appendChild(el("span", "label", span.name));
-    label.append(el("small", "", span.service));
+    label.append(el("small", "", span.orphan ? `${span.service} · its parent is not held` : span.service));
     const track = row.appendChild(el("span", "track"));
     const left = ((span.begin - begin) / total) * 100;
     const width = ((span.end - span.begin) / total) * 100;
@@ -178,6 +178,9 @@ class Traces {
     factTable(box, "", rows);
     factTable(box, "Attributes", attributesOf(span.attributes));
     for (const event of span.events ?? []) factTable(box, `${event.name} at ${took(millis(event.timeUnixNano) - begin)}`, attributesOf(event.attributes));
+    const of = attributesOf(span.resource?.attributes).filter(([key]) => key !== "service.name");
+    factTable(box, "Resource", of);
+    factTable(box, "Scope", [["name", span.scope?.name], ["version", span.scope?.version]]);
     factTable(box, "Links", (span.links ?? []).map((link) => [link.traceId, link.spanId]));
   }
 }
@@ -195,6 +198,8 @@ function factTable(box, title, rows) {
 
 // -- log records ------------------------------------------------------------
 
+const severityName = (number) => ["", "trace", "debug", "info", "warn", "error", "fatal"][Math.ceil(number / 4)] ?? "";
+
 class Records {
   constructor() {
     this.query = new Query("record", "/api/logs", 500, (records) => this.draw(records));
@@ -205,7 +210,7 @@ class Records {
     const rows = records.map((record) => {
       const severity = record.severityNumber ?? 0;
       const row = el("tr", `s${severity >= 17 ? 4 : severity >= 13 ? 3 : severity >= 9 ? 2 : severity >= 1 ? 1 : 0}`);
-      const name = record.severityText || ["", "trace", "debug", "info", "warn", "error", "fatal"][Math.ceil(severity / 4)] || "";
+      const name = record.severityText || severityName(severity);
       const body = el("td", "", plainText(valueText(record.body)));
       const attributes = attributesOf(record.attributes).map(([key, value]) => `${key}=${value}`).join("  ");
       if (attributes) body.append(el("div", "sub", attributes));
@@ -348,9 +353,10 @@ class Stores {
     }
     for (const [title, counts] of Object.entries(stats.held)) {
       const most = Object.entries(counts).sort((a, b) => b[1] - a[1]);
+      const named = (key) => (name === "logs" && title === "classes" ? `${severityName(Number(key))} (${key})`.trim() : key);
       const row = table.insertRow();
       row.insertCell().textContent = title;
-      row.insertCell().textContent = most.slice(0, 6).map(([name, n]) => `${name} ${n.toLocaleString()}`).join(", ") + (most.length > 6 ? ` and ${most.length - 6} more` : "");
+      row.insertCell().textContent = most.slice(0, 6).map(([key, n]) => `${named(key)}: ${n.toLocaleString()}`).join(", ") + (most.length > 6 ? ` and ${most.length - 6} more` : "");
     }
     return card;
   }

@@ -315,7 +315,7 @@ test("traces, records, metrics and stores are shown", async () => {
   assert.equal(await page.locator(".span.error").count(), 1);
   await page.click(".span.error");
   assert.match(await page.textContent(".facts:visible"), /card declined.*http\.method.*POST/s);
-  await page.click("button:has-text('1 log records')");
+  await page.click("button:has-text('1 log record')");
   await until("its record", () => page.locator("#record-table tr.s4", { hasText: "ERROR" }).count());
   assert.equal(await page.locator("#records img, #traces img").count(), 0);
   assert.equal(await page.evaluate(() => window.pwned), undefined);

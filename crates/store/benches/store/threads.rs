@@ -1,11 +1,12 @@
-//! One writer, four readers that copy: what an insert takes, at the median and in the tail.
+//! One writer, four readers that copy: what an insert takes, at the median and in the tail. Readers of metric points hold
+//! the lock of one series for as long as they copy some kilobytes, so they have a line of their own.
 
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use super::{Candidate, Ours, Stream, origin::Origin};
+use super::{Candidate, Ours, Points, Stream, origin::Origin};
 
 const CAPACITY: usize = 10_000;
 const INSERTS: usize = 200_000;
@@ -18,12 +19,11 @@ fn percentiles(mut times: Vec<u64>) -> String {
 }
 
 fn run(
-    insert: impl FnMut(&mut Stream),
+    mut insert: impl FnMut(),
     read: impl Fn(u64) -> usize + Sync,
     readers: usize,
 ) -> (String, usize) {
     let done = AtomicBool::new(false);
-    let mut insert = insert;
     thread::scope(|scope| {
         let handles = (0..readers)
             .map(|reader| {
@@ -39,12 +39,11 @@ fn run(
                 })
             })
             .collect::<Vec<_>>();
-        let mut stream = Stream::new(20);
-        (0..CAPACITY).for_each(|_| insert(&mut stream));
+        (0..CAPACITY).for_each(|_| insert());
         let mut times = Vec::with_capacity(INSERTS);
         for _ in 0..INSERTS {
             let begin = Instant::now();
-            insert(&mut stream);
+            insert();
             times.push(begin.elapsed().as_nanos() as u64);
         }
         done.store(true, Ordering::Relaxed);
@@ -62,18 +61,31 @@ pub(crate) fn measure() {
         let service = |n: u64| format!("service-{:04}", n % 20);
         let reading = Ours(ours.0.clone());
         let mut writing = Ours(ours.0);
+        let mut stream = Stream::new(20);
         let (figures, queries) = run(
-            |stream| writing.insert(&stream.next()),
+            || writing.insert(&stream.next()),
             |n| Ours(reading.0.clone()).newest_of_service(&service(n), 50),
             readers,
         );
         println!("| flightring | {readers} | {figures} | {queries} |");
         let origin = RwLock::new(Origin::new(CAPACITY));
+        let mut stream = Stream::new(20);
         let (figures, queries) = run(
-            |stream| origin.write().expect("no panic").insert(&stream.next()),
+            || origin.write().expect("no panic").insert(&stream.next()),
             |n| origin.read().expect("no panic").newest(&service(n), 50),
             readers,
         );
         println!("| origin's algorithm, RwLock | {readers} | {figures} | {queries} |");
+        let points = Points::new(CAPACITY);
+        let mut n = 0;
+        let (figures, queries) = run(
+            || {
+                points.add(n);
+                n += 1;
+            },
+            |n| points.newest(n, 50),
+            readers,
+        );
+        println!("| flightring, metric points | {readers} | {figures} | {queries} |");
     }
 }
