@@ -451,6 +451,51 @@ TEST(logger_rotates_and_tells_of_finished_files) {
     remove_log(path);
 }
 
+static char compressed[128];
+static void on_compressed(void *user_data, const char *path) {
+    (void)user_data;
+    snprintf(compressed, sizeof compressed, "%s", path);
+}
+
+TEST(logger_compresses_finished_files) {
+    char path[64];
+    flr_logger *logger = NULL;
+    flr_reader *reader = NULL;
+    flr_logger_options options = FLR_LOGGER_OPTIONS_INIT;
+    flr_logger_stats stats = FLR_LOGGER_STATS_INIT;
+    flr_record record = FLR_RECORD_INIT;
+    options.path = log_path(path, sizeof path);
+    options.sealed = on_compressed;
+    options.compress_finished = 1;
+    CHECK_OK(flr_logger_open(&options, &logger));
+    for (int i = 0; i < 1000; i++) {
+        CHECK_OK(FLR_LOG(logger, FLR_LEVEL_INFO, "record %d", i));
+    }
+    CHECK_OK(flr_logger_rotate(logger));
+    while (stats.files_compressed == 0) {
+        CHECK_OK(flr_logger_get_stats(logger, &stats));
+        CHECK_EQ(stats.last_errno, 0);
+        CHECK_EQ(stats.files_finished, 1);
+        usleep(1000);
+    }
+    CHECK_OK(flr_logger_close(logger));
+    flr_logger_destroy(logger);
+    CHECK(strlen(compressed) > 4 && strcmp(compressed + strlen(compressed) - 4, ".zst") == 0);
+    CHECK_OK(flr_reader_open(compressed, NULL, &reader));
+    for (int i = 0; i < 1000; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "record %d", i);
+        CHECK_OK(flr_reader_next(reader, &record));
+        CHECK(record.len == strlen(expected) && memcmp(record.data, expected, record.len) == 0);
+    }
+    CHECK_EQ(flr_reader_next(reader, &record), FLR_END);
+    flr_reader_destroy(reader);
+    options.reserved = 1;
+    CHECK_EQ(flr_logger_open(&options, &logger), FLR_INVALID);
+    unlink(compressed);
+    remove_log(path);
+}
+
 TEST(logger_set_names_logs_in_a_folder) {
     char folder[] = "/tmp/flrtest-set-XXXXXX", path[64], names[64];
     size_t needed = 0;

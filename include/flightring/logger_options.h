@@ -396,10 +396,19 @@ typedef struct {
      * removed by closing; it should be in memory. Where it cannot be made, nothing is published. NULL: /dev/shm.
      */
     const char *stats_folder;
+    /**
+     * Not 0: compress finished files with zstd, in a background thread: then they end in `.zst`, and `sealed` is told that
+     * name. Whatever interrupts that leaves the file as it was; so does closing, which does not wait for it.
+     */
+    uint32_t compress_finished;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } flr_logger_options;
 
 /** A flr_logger_options with every member zero, which means its default. */
 #define FLR_LOGGER_OPTIONS_INIT \
-    { (uint32_t)sizeof(flr_logger_options), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL }
+    { (uint32_t)sizeof(flr_logger_options), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, 0, 0 }
 
 #endif /* FLIGHTRING_LOGGER_OPTIONS_H */

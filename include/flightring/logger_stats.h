@@ -221,6 +221,14 @@ typedef struct {
      * Why direct I/O is not in use although it was not switched off: a flr_direct_fallback.
      */
     int32_t direct_fallback;
+    /**
+     * Files that rotation finished.
+     */
+    uint64_t files_finished;
+    /**
+     * Of those: compressed.
+     */
+    uint64_t files_compressed;
 } flr_logger_stats;
 
 /**
@@ -294,7 +302,7 @@ flr_status flr_logger_stats_json(const flr_logger *logger,
 
 /** A flr_logger_stats with every member zero, which means its default. */
 #define FLR_LOGGER_STATS_INIT \
-    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A flr_logger_shard_stats with every member zero, which means its default. */
 #define FLR_LOGGER_SHARD_STATS_INIT \

@@ -10,6 +10,8 @@
  * doubled is skipped and counted (flr_reader_get_stats()), or reported if the caller asks for that. Memory is bounded by
  * the largest block of the file.
  *
+ * Files that are compressed, by gzip or zstd, are read as they are, though not followed.
+ *
  * A log may be read while it is written. `follow` makes a reader wait at the end for more, through rotations.
  */
 #ifndef FLIGHTRING_READER_H
@@ -147,7 +149,7 @@ typedef struct {
     uint64_t until_ns;
     /**
      * Only from about so many records before the end: from the beginning of the block that holds the first of them.
-     * Default: the whole log.
+     * Default, and always for a compressed file: the whole log.
      */
     uint64_t last_records;
     /**

@@ -188,6 +188,11 @@ pub struct flr_logger_options {
     /// The folder in which they are published, by a small file that is renewed once a second if something changed, and
     /// removed by closing; it should be in memory. Where it cannot be made, nothing is published. NULL: /dev/shm.
     pub stats_folder: *const c_char,
+    /// Not 0: compress finished files with zstd, in a background thread: then they end in `.zst`, and `sealed` is told that
+    /// name. Whatever interrupts that leaves the file as it was; so does closing, which does not wait for it.
+    pub compress_finished: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), the size first; integers, pointers and optional functions only.
@@ -196,6 +201,9 @@ unsafe impl SizedStruct for flr_logger_options {
 }
 
 pub(crate) fn options_of(given: &flr_logger_options, path: &CStr) -> Result<Options, flr_status> {
+    if given.reserved != 0 {
+        return Err(invalid(format_args!("options.reserved is not 0")));
+    }
     let mut options = Options::new(OsStr::from_bytes(path.to_bytes()));
     let size = |value: u64, what| {
         usize::try_from(value)
@@ -275,6 +283,7 @@ pub(crate) fn options_of(given: &flr_logger_options, path: &CStr) -> Result<Opti
         keep_files: given.keep_files as usize,
         keep_bytes: given.keep_bytes,
         keep_for: Duration::from_secs(given.keep_seconds.into()),
+        compress: given.compress_finished != 0,
         sealed: None,
     };
     options.huge_pages = given.huge_pages != 2;

@@ -103,6 +103,10 @@ pub struct flr_logger_stats {
     pub staging_errno: i32,
     /// Why direct I/O is not in use although it was not switched off: a flr_direct_fallback.
     pub direct_fallback: i32,
+    /// Files that rotation finished.
+    pub files_finished: u64,
+    /// Of those: compressed.
+    pub files_compressed: u64,
 }
 
 /// Why a file is written through the page cache although direct I/O was asked for.
@@ -213,6 +217,8 @@ pub(crate) fn stats_of(stats: &Stats) -> flr_logger_stats {
         memory_huge: stats.memory_huge,
         staging_errno: stats.staging_errno,
         direct_fallback: stats.fallback.map_or(flr_direct_fallback::None, fallback_of) as i32,
+        files_finished: stats.files_finished,
+        files_compressed: stats.files_compressed,
     }
 }
 

@@ -5,9 +5,12 @@
 //! doubled is skipped and counted (flr_reader_get_stats()), or reported if the caller asks for that. Memory is bounded by
 //! the largest block of the file.
 //!
+//! Files that are compressed, by gzip or zstd, are read as they are, though not followed.
+//!
 //! A log may be read while it is written. `follow` makes a reader wait at the end for more, through rotations.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,8 @@ use flightring_blockfile::{
     AppendOptions, Appender, Damage, Dialect, Filter, Follower, Item, Kind, Merge, Merged,
     OpenError, OrderBy, OsLayer, OwnedRecord, ReadOptions, ReadStats, Reader, Record,
 };
+
+use flightring_normalise::pipeline::decompress;
 
 use crate::buffer::required;
 use crate::flr_status;
@@ -97,7 +102,7 @@ pub struct flr_reader_options {
     /// Before this time, in Unix nanoseconds. Default: to the end.
     pub until_ns: u64,
     /// Only from about so many records before the end: from the beginning of the block that holds the first of them.
-    /// Default: the whole log.
+    /// Default, and always for a compressed file: the whole log.
     pub last_records: u64,
     /// Only records that contain this text. It is copied. Default, NULL: all.
     pub text: *const c_char,
@@ -222,6 +227,19 @@ pub(crate) struct Reading {
     current: Option<OwnedRecord>,
 }
 
+/// A reader of a log, which may be compressed; near its end if it is not.
+fn open(path: &Path, last: u64, read: ReadOptions) -> io::Result<Reader> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_file() {
+        // No log begins as compressed data does: sizes of blocks are multiples of 512.
+        let found = decompress(file)?;
+        if found.compressed {
+            return Ok(Reader::from_stream(found.reader, read));
+        }
+    }
+    Reader::open_tail(path, last, read)
+}
+
 /// What a reader's next item is.
 enum Next {
     Record(flr_record),
@@ -239,9 +257,7 @@ impl Reading {
         let read = read_options(options)?;
         let order = order(options.order)?;
         let last = if options.last_records == 0 { u64::MAX } else { options.last_records };
-        let reader = |path: &Path| {
-            Reader::open_tail(path, last, read).map_err(|error| unreadable(path, &error))
-        };
+        let reader = |path: &Path| open(path, last, read).map_err(|error| unreadable(path, &error));
         let source = match (order, paths.as_slice()) {
             (None, [path]) if options.follow != 0 => Source::Live(
                 Follower::open_tail(path, last, read).map_err(|error| unreadable(path, &error))?,

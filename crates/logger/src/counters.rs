@@ -27,6 +27,8 @@ pub(crate) struct Counters {
     /// Records that something overwrote in memory before they were flushed.
     pub(crate) damaged: AtomicU64,
     pub(crate) parked_ns: AtomicU64,
+    pub(crate) files_finished: AtomicU64,
+    pub(crate) files_compressed: AtomicU64,
     pub(crate) direct: AtomicBool,
     pub(crate) fallback: Mutex<Option<DirectFallback>>,
     pub(crate) last_error: Mutex<Option<LastError>>,
@@ -47,6 +49,8 @@ impl Counters {
             set_swaps: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             parked_ns: AtomicU64::new(0),
+            files_finished: AtomicU64::new(0),
+            files_compressed: AtomicU64::new(0),
             direct: AtomicBool::new(false),
             fallback: Mutex::new(None),
             last_error: Mutex::new(None),

@@ -1,14 +1,18 @@
 //! The files of one log: the flusher's side of rotation.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flightring_blockfile::{Appender, OpenError, RotateError};
+use parking_lot::Mutex;
 
 use crate::rotate::{Rotation, next_time, retain, sealed_name};
-use crate::{Options, worker};
+use crate::state::Core;
+use crate::{Options, compress, worker};
 
 /// How often it is looked whether somebody has moved the file away, while there is something to write.
 const LOOK: Duration = Duration::from_secs(1);
@@ -25,19 +29,40 @@ pub(crate) struct Files {
     /// Not before this, after a failure.
     retry_at: Option<Instant>,
     looked: Instant,
-    /// Callbacks that may be running.
-    callbacks: Vec<JoinHandle<()>>,
+    /// The second of the newest finished file's name, and the next number in it.
+    named: (u64, u32),
+    /// Threads that may still be busy with a finished file.
+    busy: Vec<JoinHandle<()>>,
+    compressing: Arc<Compressing>,
+    core: Arc<Core>,
+}
+
+/// What the threads that compress have in common.
+#[derive(Default)]
+struct Compressing {
+    /// One file at a time.
+    turn: Mutex<()>,
+    /// The logger is being closed.
+    stop: AtomicBool,
 }
 
 impl Files {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, core: Arc<Core>) -> Self {
+        if options.rotation.compress
+            && let Err(error) = compress::tidy(&options.path)
+        {
+            core.counters.met(&error);
+        }
         Self {
             path: options.path.clone(),
             next: next_time(options.rotation.schedule, SystemTime::now()),
             rotation: options.rotation.clone(),
             retry_at: None,
             looked: Instant::now(),
-            callbacks: Vec::new(),
+            named: (0, 0),
+            busy: Vec::new(),
+            compressing: Arc::default(),
+            core,
         }
     }
 
@@ -76,10 +101,17 @@ impl Files {
         if self.reopen(appender)? {
             return Ok(());
         }
-        for number in 0..MOST_NAMES {
+        // A number that was used is not used again, also when its file is gone: it would be taken for the oldest.
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let first = if self.named.0 == second { self.named.1 } else { 0 };
+        for number in first..MOST_NAMES {
             let name = sealed_name(&self.path, now, number);
+            if compress::is_taken(&name) {
+                continue;
+            }
             match appender.rotate(&name) {
                 Ok(_) => {
+                    self.named = (second, number + 1);
                     self.seal(name);
                     return retain(&self.path, &self.rotation, now);
                 }
@@ -93,18 +125,28 @@ impl Files {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Tells of a finished file, in a thread of its own.
+    /// Compresses a finished file and tells of it, in a thread of its own.
     fn seal(&mut self, name: PathBuf) {
-        self.callbacks.retain(|callback| !callback.is_finished());
-        if let Some(sealed) = self.rotation.sealed.clone() {
-            // Without a thread, better late than never.
-            match worker::spawn("flr-sealed", {
-                let (sealed, name) = (sealed.clone(), name.clone());
-                move || sealed(&name)
-            }) {
-                Ok(callback) => self.callbacks.push(callback),
-                Err(_) => sealed(&name),
+        self.core.counters.files_finished.fetch_add(1, Ordering::Relaxed);
+        self.busy.retain(|thread| !thread.is_finished());
+        let compressing = self.rotation.compress.then(|| Arc::clone(&self.compressing));
+        let sealed = self.rotation.sealed.clone();
+        if compressing.is_none() && sealed.is_none() {
+            return;
+        }
+        let body = {
+            let (core, sealed, name) = (Arc::clone(&self.core), sealed.clone(), name.clone());
+            move || {
+                let compressed = compressing.and_then(|all| all.compress_aside(&name, &core));
+                if let Some(sealed) = sealed {
+                    sealed(compressed.as_deref().unwrap_or(&name));
+                }
             }
+        };
+        match worker::spawn("flr-sealed", body) {
+            Ok(thread) => self.busy.push(thread),
+            // Without a thread it stays as it is, and better late than never.
+            Err(_) => sealed.into_iter().for_each(|sealed| sealed(&name)),
         }
     }
 
@@ -127,9 +169,37 @@ impl Files {
 
     /// Waits for the callbacks.
     pub(crate) fn close(&mut self) {
-        for callback in self.callbacks.drain(..) {
-            // Its panic was printed, and is no business of the log's.
-            let _ = callback.join();
+        self.compressing.stop.store(true, Ordering::Relaxed);
+        for thread in self.busy.drain(..) {
+            // A callback's panic was printed, and is no business of the log's.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Compressing {
+    /// As [`Self::compress`], in one more thread, which may have a priority that callbacks should not have.
+    fn compress_aside(self: Arc<Self>, name: &Path, core: &Arc<Core>) -> Option<PathBuf> {
+        let (name, core) = (name.to_owned(), Arc::clone(core));
+        let thread = worker::spawn("flr-compress", move || self.compress(&name, &core)).ok()?;
+        thread.join().ok()?
+    }
+
+    /// The compressed file's name, if it was compressed.
+    fn compress(&self, name: &Path, core: &Core) -> Option<PathBuf> {
+        // Only what the rest of the machine leaves over. Where that is refused it goes on as it is.
+        let _ = rustix::process::nice(19);
+        let _turn = self.turn.lock();
+        match compress::compress(name, &self.stop) {
+            Ok(Some(compressed)) => {
+                core.counters.files_compressed.fetch_add(1, Ordering::Relaxed);
+                Some(compressed)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                core.counters.met(&error);
+                None
+            }
         }
     }
 }

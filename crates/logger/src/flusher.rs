@@ -77,6 +77,7 @@ impl Log {
         core.counters.direct.store(appender.is_direct(), Ordering::Relaxed);
         *core.counters.fallback.lock() = appender.fallback();
         let identity = appender.identity()?;
+        let files = Files::new(options, Arc::clone(&core));
         let mut log = Self {
             core,
             align: appender.alignment(),
@@ -85,7 +86,7 @@ impl Log {
             appender: Some(appender),
             sync: options.sync,
             interval: options.flush_interval,
-            files: Files::new(options),
+            files,
             drops: Drops::new(options),
             cursors: vec![Cursor::default(); shards],
             committed: vec![Cursor::default(); shards],

@@ -41,7 +41,7 @@
 //! wherever the process was killed. Forked children that live on are no hindrance: they give the parent's files up in `fork`.
 //!
 //! **Files.** [`Rotation`] begins new files by size, time or on demand, between two writes of the flusher, and deletes old
-//! ones. A [`LoggerSet`] puts many named logs under one flusher and one memory budget.
+//! ones; finished files are compressed if asked. A [`LoggerSet`] puts many named logs under one flusher and one memory budget.
 //!
 //! **Size of the buffer.** It is what a burst may use while the disk is busy. A buffer that fits the processor's cache (a few
 //! megabytes) makes calls cheaper and saves processor time on the way to the disk; see `docs/benchmarks/logger.md`.
@@ -69,6 +69,7 @@
 mod batch;
 mod bell;
 mod clock;
+mod compress;
 mod counters;
 mod cursor;
 mod drops;

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::compress;
+
 /// At which times a log begins a new file by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -43,8 +45,11 @@ pub struct Rotation {
     pub keep_bytes: u64,
     /// How long to keep finished files, zero = for ever.
     pub keep_for: Duration,
+    /// Compress finished files with zstd, in a thread of the library's own: then they end in `.zst`. Whatever interrupts
+    /// that leaves the file as it was. So does closing, which does not wait for it.
+    pub compress: bool,
     /// Called with the path of each finished file, for example to upload it: in a thread of the library's own, one for
-    /// each file, while no lock is held. Closing the logger waits for it.
+    /// each file, while no lock is held, and after it was compressed if that is wanted. Closing the logger waits for it.
     pub sealed: Option<Sealed>,
 }
 
@@ -100,8 +105,9 @@ pub(crate) fn sealed_name(log: &Path, now: SystemTime, number: u32) -> PathBuf {
     name.into()
 }
 
-/// Whether `suffix` is what [`sealed_name`] appends.
+/// Whether `suffix` is what [`sealed_name`] appends, or that of a compressed file.
 fn is_sealed_suffix(suffix: &[u8]) -> bool {
+    let suffix = suffix.strip_suffix(compress::SUFFIX.as_bytes()).unwrap_or(suffix);
     suffix.len() >= 20
         && suffix.iter().enumerate().all(|(at, byte)| match at {
             0 => *byte == b'.',
@@ -110,7 +116,7 @@ fn is_sealed_suffix(suffix: &[u8]) -> bool {
         })
 }
 
-/// The finished files of a log, oldest first.
+/// The finished files of a log, oldest first, compressed or not.
 pub(crate) fn sealed_files(log: &Path) -> io::Result<Vec<PathBuf>> {
     let folder = match log.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -121,18 +127,16 @@ pub(crate) fn sealed_files(log: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let file = entry.file_name();
-        if file.as_bytes().strip_prefix(name.as_bytes()).is_some_and(is_sealed_suffix) {
-            found.push(entry.path());
+        let suffix = file.as_bytes().strip_prefix(name.as_bytes());
+        if let Some(suffix) = suffix.filter(|suffix| is_sealed_suffix(suffix)) {
+            let plain = suffix.strip_suffix(compress::SUFFIX.as_bytes()).unwrap_or(suffix);
+            // By date, then by number, which may have more than three digits.
+            let age = (plain[..16].to_vec(), plain.len(), plain.to_vec());
+            found.push((age, entry.path()));
         }
     }
-    // By date, then by number, which may have more than three digits.
-    found.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
-    found.sort_by_key(|path| {
-        let bytes = path.as_os_str().as_bytes();
-        let suffix = bytes.iter().rposition(|&b| b == b'.').unwrap_or(0);
-        bytes[suffix..suffix + 16].to_vec()
-    });
-    Ok(found)
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
 /// Deletes the finished files that are not to be kept.
@@ -168,7 +172,15 @@ mod tests {
         assert_eq!(name, Path::new("/x/a.log.20261121-013000-007"));
         assert!(is_sealed_suffix(b".20261121-013000-007"));
         assert!(is_sealed_suffix(b".20261121-013000-1234"));
-        for other in ["", ".1", ".damaged-1795224600", ".20261121-013000", ".20261121-013000-00x"] {
+        assert!(is_sealed_suffix(b".20261121-013000-007.zst"));
+        for other in [
+            "",
+            ".1",
+            ".20261121-013000-007.zst.part",
+            ".damaged-1795224600",
+            ".20261121-013000",
+            ".20261121-013000-00x",
+        ] {
             assert!(!is_sealed_suffix(other.as_bytes()), "{other}");
         }
     }
@@ -201,7 +213,7 @@ mod tests {
         };
         let all = [
             "a.log.20261121-013000-000",
-            "a.log.20261121-013000-001",
+            "a.log.20261121-013000-001.zst",
             "a.log.20261121-013000-1000",
             "a.log.20261121-013001-000",
         ];

@@ -61,6 +61,10 @@ pub struct Stats {
     pub set_swaps: u64,
     /// Records that were overwritten in memory, by a stray pointer, before they could be flushed. Not in `written`.
     pub damaged: u64,
+    /// Files that rotation finished.
+    pub files_finished: u64,
+    /// Of those: compressed.
+    pub files_compressed: u64,
     /// How long the passes took that wrote something.
     pub flush_time: Latency,
     /// How long the writes to the file took.
@@ -163,6 +167,8 @@ impl Stats {
             flush_errors: load(&counters.flush_errors),
             set_swaps: load(&counters.set_swaps),
             damaged,
+            files_finished: load(&counters.files_finished),
+            files_compressed: load(&counters.files_compressed),
             flush_time: counters.flush_time.read(),
             write_time: counters.write_time.read(),
             parked: Duration::from_nanos(load(&counters.parked_ns)),
@@ -212,6 +218,8 @@ impl Stats {
             (&mut self.flush_errors, other.flush_errors),
             (&mut self.set_swaps, other.set_swaps),
             (&mut self.damaged, other.damaged),
+            (&mut self.files_finished, other.files_finished),
+            (&mut self.files_compressed, other.files_compressed),
             (&mut self.memory, other.memory),
             (&mut self.memory_resident, other.memory_resident),
             (&mut self.memory_huge, other.memory_huge),
@@ -245,7 +253,7 @@ impl Stats {
             // Writing to a string does not fail.
             let _ = write!(out, "{comma}\"{name}\":{value}");
         };
-        let numbers: [(&str, u64); 24] = [
+        let numbers: [(&str, u64); 26] = [
             ("offered", self.offered),
             ("accepted", self.accepted),
             ("dropped", self.dropped),
@@ -265,6 +273,8 @@ impl Stats {
             ("flush_errors", self.flush_errors),
             ("set_swaps", self.set_swaps),
             ("damaged", self.damaged),
+            ("files_finished", self.files_finished),
+            ("files_compressed", self.files_compressed),
             ("largest_record", self.largest_record),
             ("memory", self.memory),
             ("memory_resident", self.memory_resident),

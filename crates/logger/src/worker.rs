@@ -7,10 +7,10 @@ use std::thread::{Builder, JoinHandle};
 use crate::local;
 
 /// Starts a thread that no signal of the host's is delivered to.
-pub(crate) fn spawn(
+pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
-    body: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     let mut all = MaybeUninit::uninit();
     let mut before = MaybeUninit::uninit();
     // SAFETY: both sets are places for the calls to fill; a thread inherits the mask of the one that starts it, so
@@ -21,7 +21,7 @@ pub(crate) fn spawn(
     }
     let started = Builder::new().name(name.to_owned()).spawn(move || {
         local::become_worker();
-        body();
+        body()
     });
     // SAFETY: the mask was filled by the call above.
     unsafe {

@@ -11,10 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use flightring_blockfile::testing::{Fault, FaultLayer, Op};
+use flightring_blockfile::{Item, ReadOptions, Reader};
 use flightring_logger::{
-    Dropped, Logger, Options, Overflow, RotateError, Rotation, Schedule, StagingPolicy,
+    Dropped, Logger, Options, Overflow, RotateError, Rotation, Schedule, Sealed, StagingPolicy,
 };
-use support::{balance, hammer, records, records_of};
+use support::{balance, hammer, judge_files, long, records, records_of};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -202,4 +203,116 @@ fn drops_are_visible_in_the_log() {
     assert!(markers.len() <= 4, "each drop is told at most once: {markers:?}");
     assert!(markers.iter().all(|m| m.since_ns > 0 && m.since_ns <= m.until_ns));
     assert!(markers[0].shard < 8, "one shard was full: {markers:?}");
+}
+
+/// What is in the files, compressed or not, which are the log's oldest first.
+fn unpacked(log: &Path) -> Vec<PathBuf> {
+    let target = log.parent().unwrap().join("unpacked");
+    let found = files(log);
+    fs::create_dir(&target).unwrap();
+    let unpack = |path: &PathBuf| {
+        let to = target.join(path.file_name().unwrap());
+        if path.extension().is_some_and(|extension| extension == "zst") {
+            let packed = fs::File::open(path).unwrap();
+            let mut whole = ruzstd::decoding::StreamingDecoder::new(packed).unwrap();
+            std::io::copy(&mut whole, &mut fs::File::create(&to).unwrap()).unwrap();
+        } else {
+            fs::copy(path, &to).unwrap();
+        }
+        to
+    };
+    found.iter().map(unpack).collect()
+}
+
+#[test]
+fn finished_files_are_compressed_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sealed: Sealed = {
+        let told = Arc::clone(&told);
+        Arc::new(move |path| told.lock().unwrap().push(path.to_owned()))
+    };
+    let rotation =
+        Rotation { size: 200_000, compress: true, sealed: Some(sealed), ..Rotation::default() };
+    let options = options(&folder, rotation);
+    let logger = Logger::open(&options).unwrap();
+    let offered = hammer(&logger, 4, 5000, |_, _| 100);
+    logger.rotate().unwrap();
+    loop {
+        let stats = logger.stats();
+        assert_eq!(stats.last_error, None);
+        if stats.files_finished > 0 && stats.files_compressed == stats.files_finished {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    logger.close().unwrap();
+    balance(&logger, &offered);
+    let found = files(&options.path);
+    let mut told = told.lock().unwrap().clone();
+    told.sort();
+    assert_eq!(told, found[..found.len() - 1]);
+    assert!(told.iter().all(|path| path.to_str().unwrap().ends_with(".zst")));
+    judge_files(&unpacked(&options.path), &offered);
+}
+
+#[test]
+fn closing_does_not_wait_for_compression_and_loses_nothing() {
+    for round in 0..if long() { 200 } else { 20 } {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation { size: 100_000, compress: true, ..Rotation::default() };
+        let options = options(&folder, rotation);
+        let logger = Logger::open(&options).unwrap();
+        let offered = hammer(&logger, 2, 1000 + 100 * round, |_, _| 100);
+        logger.close().unwrap();
+        let found = files(&options.path);
+        let is_part = |path: &PathBuf| path.to_str().unwrap().ends_with(".part");
+        assert!(!found.iter().any(is_part), "{found:?}");
+        judge_files(&unpacked(&options.path), &offered);
+    }
+}
+
+/// The records of the files, each of which is a number. The first files of the log may be gone.
+fn numbers(paths: &[PathBuf]) -> Vec<u64> {
+    let mut found = Vec::new();
+    for path in paths {
+        let mut reader = Reader::open(path, ReadOptions::default()).unwrap();
+        while let Some(item) = reader.next_item().unwrap() {
+            let Item::Record(record) = item else { panic!("damage in {}", path.display()) };
+            found.push(u64::from_le_bytes(record.data.try_into().unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn retention_keeps_the_newest_whatever_the_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&folder, Rotation { keep_files: 3, ..Rotation::default() });
+    let logger = Logger::open(&options).unwrap();
+    for number in 0..50u64 {
+        logger.write(&number.to_le_bytes()).unwrap();
+        logger.rotate().unwrap();
+    }
+    logger.close().unwrap();
+    assert_eq!(numbers(&files(&options.path)), [47, 48, 49]);
+}
+
+#[test]
+fn retention_counts_compressed_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { compress: true, keep_files: 3, ..Rotation::default() };
+    let options = options(&folder, rotation);
+    let logger = Logger::open(&options).unwrap();
+    for number in 0..10u64 {
+        logger.write(&number.to_le_bytes()).unwrap();
+        logger.rotate().unwrap();
+        while logger.stats().files_compressed <= number {
+            assert_eq!(logger.stats().last_error, None);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    logger.close().unwrap();
+    // The current file is empty.
+    assert_eq!(numbers(&unpacked(&options.path)), [7, 8, 9]);
 }

@@ -126,8 +126,13 @@ pub(crate) fn hammer(
 
 /// The file holds exactly what was accepted: nothing torn, lost or doubled, and each thread's records in order.
 pub(crate) fn judge(path: &Path, offered: &[Offered]) {
+    judge_files(&[path.to_owned()], offered);
+}
+
+/// As [`judge`], of several files that follow one another.
+pub(crate) fn judge_files(paths: &[PathBuf], offered: &[Offered]) {
     let mut found: Vec<Vec<u64>> = offered.iter().map(|_| Vec::new()).collect();
-    for record in records(path) {
+    for record in records_of(paths).0 {
         let thread = u32_at(&record, 0);
         let number = u64::from_le_bytes(record[4..12].try_into().unwrap());
         let fill = (number as u8) ^ (thread as u8);
