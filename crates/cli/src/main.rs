@@ -51,6 +51,7 @@ Examples:
   flightring normalise app.log                what kinds of lines are in it
   flightring run --http 8080 -- make test     run a command with a live page
   flightring query logs severity=error       ask a running service for its recent errors
+  flightring import logs saved.ndjson        send records that were saved to a running service
 
 Exit codes: 0 fine; 1 damage was found, or a search found nothing; 2 wrong usage, or a file cannot be read.
 Logs of every earlier format are read too. '-' is standard input.";

@@ -75,12 +75,18 @@ impl<'a> Fields<'a> {
     // Inlined always: what a caller does not want of a field then costs nothing.
     #[inline(always)]
     fn varint(&mut self) -> Result<u64, WireError> {
-        // One byte is by far the most frequent.
+        // One byte is by far the most frequent, then two.
         if let [first, rest @ ..] = self.rest
             && *first < 0x80
         {
             self.rest = rest;
             return Ok(u64::from(*first));
+        }
+        if let [first, second, rest @ ..] = self.rest
+            && *second < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(first & 0x7f) | u64::from(*second) << 7);
         }
         self.long_varint()
     }
@@ -108,10 +114,11 @@ impl<'a> Fields<'a> {
     #[inline(always)]
     fn field(&mut self) -> Result<(u32, Value<'a>), WireError> {
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| WireError::FieldNumber)?;
-        if number == 0 || number >= 1 << 29 {
+        // Numbers from 1 to 2^29 - 1, and three bits for the type.
+        if !(1 << 3..1 << 32).contains(&tag) {
             return Err(WireError::FieldNumber);
         }
+        let number = (tag >> 3) as u32;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(array(self.take(8)?))),
