@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::combine::combine;
+
 /// Bytes in front of a block's records: `capacity` and `valid`.
 pub const HEADER_LEN: usize = 8;
 /// Bytes at a block's end that state what the block is.
@@ -319,7 +321,7 @@ pub fn seal_summed(
     align: usize,
 ) -> Result<usize, SealError> {
     seal_by(buf, valid, meta, align, |trailer, _| {
-        trailer.crc_end(crc32c::crc32c_combine(trailer.crc_begin(), sum, valid))
+        trailer.crc_end(combine(trailer.crc_begin(), sum, valid))
     })
 }
 

@@ -59,6 +59,7 @@
 mod append;
 mod blocks;
 mod buffer;
+mod combine;
 mod damage;
 mod dialect;
 mod filter;

@@ -30,7 +30,7 @@ pub(crate) struct Copied {
 
 /// Records are found by walking their lengths, and moved by runs of about this size: small enough that the bytes
 /// are still in the nearest cache when they are copied.
-const RUN: u64 = 16 * 1024;
+const RUN: u64 = 8 * 1024;
 
 impl Cursor {
     /// As [`Self::position`] and [`Self::lap`] said before.
@@ -67,6 +67,12 @@ impl Cursor {
             let stop = target.min(lap_end);
             let start = self.position;
             let run_end = stop.min(start + RUN);
+            // The way from length to length is a chain of loads, each of which would wait for memory.
+            let ahead = (run_end - self.lap, stop.min(run_end + RUN) - self.lap);
+            stream::fetch(
+                shard.base().wrapping_add(ahead.0 as usize),
+                (ahead.1 - ahead.0) as usize,
+            );
             let (mut next, mut records, mut end_of_lap) = (start, 0, false);
             while next < run_end {
                 if lap_end - next < LENGTH as u64 {
