@@ -143,14 +143,15 @@ impl Points {
         }
     }
 
-    /// Copies some chunks, beginning with the one that has the first point behind position `after`; `false` if there is none.
-    pub(crate) fn copy_after(&self, after: Option<u64>, copied: &mut Copied) -> bool {
+    /// Copies some chunks, beginning with the one that has the first point at position `from` or later; `false` if there is
+    /// none.
+    pub(crate) fn copy_from(&self, from: u64, copied: &mut Copied) -> bool {
         copied.chunks.clear();
         copied.words.clear();
         copied.raw.clear();
         copied.kind = self.kind;
         let Some(oldest) = self.chunks.front() else { return false };
-        let first = self.chunks.partition_point(|chunk| Some(chunk.last) <= after);
+        let first = self.chunks.partition_point(|chunk| chunk.last < from);
         for chunk in self.chunks.range(first..) {
             let word = (chunk.words_before - oldest.words_before) as usize;
             let raw = (chunk.raw_before - oldest.raw_before) as usize;

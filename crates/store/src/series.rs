@@ -344,14 +344,16 @@ impl Answer {
                 continue;
             }
             let index = answer.series.len();
-            let mut after = from.checked_sub(1);
-            // A few chunks at a time: the writer may wait for the series meanwhile.
-            while entry.extra.points.lock().copy_after(after, &mut copied) {
-                after = Some(copied.last());
+            let mut next = from;
+            // A few chunks at a time: the writer may wait for the series meanwhile. It may also add to a chunk that
+            // was copied, which is then copied again for its new points.
+            while next < to && entry.extra.points.lock().copy_from(next, &mut copied) {
+                let range = next..to;
+                next = copied.last() + 1;
                 copied.for_each(|sample, raw| {
                     let in_time = filter.from_time_ns.is_none_or(|least| sample.time >= least)
                         && filter.to_time_ns.is_none_or(|end| sample.time < end);
-                    if in_time && (from..to).contains(&sample.position) {
+                    if in_time && range.contains(&sample.position) {
                         let at = answer.raw.len();
                         answer.raw.extend_from_slice(raw);
                         answer.matches.push(Match {

@@ -6,7 +6,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use flightring_store::{Attribute, Filter, Limits, Order, Span, TraceStore};
+use flightring_store::{
+    Attribute, Filter, Limits, Metric, MetricStore, Number, Order, Point, Span, TraceStore,
+};
 
 /// A record that can be checked as a whole: every part is derived from one number.
 fn add(store: &TraceStore, n: u64) {
@@ -80,4 +82,57 @@ fn readers_see_whole_records_while_two_writers_evict() {
     let stats = store.stats();
     assert_eq!((stats.added, stats.count, stats.evicted), (2 * RECORDS, 300, 2 * RECORDS - 300));
     assert_eq!(check(Filter::default(), &store), 300);
+}
+
+/// Series that grow while they are read are read in parts, and the part at the end may have grown when it is looked at again.
+#[test]
+fn readers_of_growing_series_see_every_point_once() {
+    const POINTS: u64 = 100_000;
+    const CAPACITY: usize = 20_000;
+    let store = MetricStore::new(&Limits::with_capacity(CAPACITY)).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            let (store, done) = (&store, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let mut filter = Filter::default();
+                    filter.order = order;
+                    let mut cursor = store.query(filter).unwrap();
+                    let mut last = None;
+                    while let Some(point) = cursor.next() {
+                        assert_eq!(point.number(), Some(Number::Int(point.sequence() as i64)));
+                        // None twice; and none is missing but what was evicted at the old end.
+                        let expected = match order {
+                            Order::NewestFirst => last.map(|last: u64| last - 1),
+                            Order::OldestFirst => last.map(|last: u64| last + 1),
+                        };
+                        let at = point.sequence();
+                        match order {
+                            Order::NewestFirst => assert!(expected.is_none_or(|e| e == at)),
+                            Order::OldestFirst => assert!(expected.is_none_or(|e| e <= at)),
+                        }
+                        last = Some(at);
+                    }
+                }
+            });
+        }
+        for n in 0..POINTS {
+            store.add(&Metric {
+                name: ["requests", "errors", "retries", "bytes"][(n % 4) as usize],
+                unit: "1",
+                description: "",
+                service: "web",
+                time_ns: n * 1000,
+                start_ns: 0,
+                point: Point::Gauge(Number::Int(n as i64)),
+                attributes: &[],
+                exemplars: &[],
+            });
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let mut cursor = store.query(Filter::default()).unwrap();
+    let held = std::iter::from_fn(|| cursor.next().map(|point| point.sequence()));
+    assert!(held.eq((POINTS - CAPACITY as u64..POINTS).rev()));
 }
