@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *watch_log(char *path, size_t size) {
@@ -186,4 +187,34 @@ TEST(logger_statistics_say_what_there_is) {
     flr_logger_destroy(logger);
     remove_watch_log(path);
     free(large);
+}
+
+TEST(logger_takes_times_from_the_counter_or_says_so) {
+    char path[64];
+    flr_logger *logger = NULL;
+    flr_reader *reader = NULL;
+    flr_logger_stats stats = FLR_LOGGER_STATS_INIT;
+    flr_logger_options options = FLR_LOGGER_OPTIONS_INIT;
+    flr_record record = FLR_RECORD_INIT;
+    struct timespec before, after;
+    options.path = watch_log(path, sizeof path);
+    options.kind = FLR_RECORD_KIND_TIMED;
+    options.time_source = FLR_TIME_SOURCE_TSC;
+    CHECK_OK(flr_logger_open(&options, &logger));
+    CHECK_OK(flr_logger_get_stats(logger, &stats));
+    CHECK(stats.time_source == FLR_TIME_SOURCE_TSC || stats.time_source == FLR_TIME_SOURCE_REALTIME);
+    clock_gettime(CLOCK_REALTIME, &before);
+    CHECK_OK(flr_logger_write(logger, "now", 3));
+    clock_gettime(CLOCK_REALTIME, &after);
+    CHECK_OK(flr_logger_close(logger));
+    flr_logger_destroy(logger);
+    CHECK_OK(flr_reader_open(path, NULL, &reader));
+    CHECK_OK(flr_reader_next(reader, &record));
+    /* Generous: a clock may be slewed, and a machine stopped, at any moment. */
+    CHECK(record.time_ns / 1000000000 + 2 >= (uint64_t)before.tv_sec);
+    CHECK(record.time_ns / 1000000000 <= (uint64_t)after.tv_sec + 2);
+    flr_reader_destroy(reader);
+    options.time_source = 3;
+    CHECK_EQ(flr_logger_open(&options, &logger), FLR_INVALID);
+    remove_watch_log(path);
 }

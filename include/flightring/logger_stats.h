@@ -229,6 +229,14 @@ typedef struct {
      * Of those: compressed.
      */
     uint64_t files_compressed;
+    /**
+     * Where the times of records come from: a flr_time_source, realtime if another was asked for that is not to be had.
+     */
+    int32_t time_source;
+    /**
+     * Always 0.
+     */
+    uint32_t reserved;
 } flr_logger_stats;
 
 /**
@@ -302,7 +310,7 @@ flr_status flr_logger_stats_json(const flr_logger *logger,
 
 /** A flr_logger_stats with every member zero, which means its default. */
 #define FLR_LOGGER_STATS_INIT \
-    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A flr_logger_shard_stats with every member zero, which means its default. */
 #define FLR_LOGGER_SHARD_STATS_INIT \

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::time::Duration;
 
 use flightring_blockfile::DirectFallback;
-use flightring_logger::Stats;
+use flightring_logger::{Stats, TimeSource};
 
 use crate::buffer::{fitted, output, set};
 use crate::flr_status;
@@ -107,6 +107,10 @@ pub struct flr_logger_stats {
     pub files_finished: u64,
     /// Of those: compressed.
     pub files_compressed: u64,
+    /// Where the times of records come from: a flr_time_source, realtime if another was asked for that is not to be had.
+    pub time_source: i32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// Why a file is written through the page cache although direct I/O was asked for.
@@ -219,6 +223,12 @@ pub(crate) fn stats_of(stats: &Stats) -> flr_logger_stats {
         direct_fallback: stats.fallback.map_or(flr_direct_fallback::None, fallback_of) as i32,
         files_finished: stats.files_finished,
         files_compressed: stats.files_compressed,
+        time_source: match stats.time_source {
+            TimeSource::Coarse => 1,
+            TimeSource::Tsc => 2,
+            _ => 0,
+        },
+        reserved: 0,
     }
 }
 

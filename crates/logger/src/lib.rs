@@ -98,6 +98,7 @@ mod state;
 mod stats;
 mod stream;
 mod sync;
+mod tsc;
 mod view;
 mod watch;
 mod worker;

@@ -17,7 +17,7 @@ use crate::state::{Core, Facts, Reservation, errno};
 use crate::stats::{ShardStats, Stats};
 use crate::view::View;
 use crate::watch::{Watch, WatchError};
-use crate::{CloseError, Dropped, FlushError, OpenError, Options, RotateError};
+use crate::{CloseError, Dropped, FlushError, OpenError, Options, RotateError, TimeSource, tsc};
 
 /// An asynchronous logger to one file. See the crate's documentation for how it works and what it promises.
 ///
@@ -91,6 +91,10 @@ impl Logger {
         let core = Arc::new(core);
         if let Some(refused) = &staging_refused {
             core.counters.met(refused);
+        }
+        if core.time_source() == TimeSource::Tsc {
+            let renew = Box::new(|_: &Core, _: &Stats| tsc::renew());
+            core.watchers.add(tsc::PERIOD, renew).into_iter().for_each(Watch::detach);
         }
         let not_published = options.stats_folder.as_ref().and_then(|folder| {
             let publisher = Publisher::create(folder, options);

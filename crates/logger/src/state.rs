@@ -142,7 +142,7 @@ impl Core {
             hints: Hints::new(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             kind: options.kind,
-            time_source: options.time_source,
+            time_source: clock::usable(options.time_source),
             level: AtomicU32::new(options.level as u32),
             largest_record: sizes.largest_record,
             before_data,
@@ -172,6 +172,11 @@ impl Core {
             rotations: AtomicU64::new(0),
             progressed: Condvar::new(),
         })
+    }
+
+    /// Where times come from, which may not be what was asked for.
+    pub(crate) fn time_source(&self) -> TimeSource {
+        self.time_source
     }
 
     /// The longest record that is taken, without its length and header.

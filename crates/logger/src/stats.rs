@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use flightring_blockfile::DirectFallback;
 
-use crate::Dropped;
 use crate::histogram::Latency;
 use crate::shard::Shard;
 use crate::state::Core;
+use crate::{Dropped, TimeSource};
 
 /// The newest I/O error of a logger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct Stats {
     pub write_time: Latency,
     /// How long the flusher slept.
     pub parked: Duration,
+    /// Where the times of records come from: [`TimeSource::Realtime`] if another was asked for that is not to be had.
+    pub time_source: TimeSource,
     /// Whether direct I/O is in use.
     pub direct: bool,
     /// Why it is not, if it was asked for.
@@ -172,6 +174,7 @@ impl Stats {
             flush_time: counters.flush_time.read(),
             write_time: counters.write_time.read(),
             parked: Duration::from_nanos(load(&counters.parked_ns)),
+            time_source: core.time_source(),
             direct: counters.direct.load(Ordering::Relaxed),
             fallback: *counters.fallback.lock(),
             last_error: *counters.last_error.lock(),
@@ -231,6 +234,7 @@ impl Stats {
         self.write_time = self.write_time.worse(other.write_time);
         // They share one flusher.
         self.parked = self.parked.max(other.parked);
+        self.time_source = other.time_source;
         self.direct |= other.direct;
         self.fallback = self.fallback.or(other.fallback);
         let newer = |error: &LastError| error.time_ns;
@@ -288,6 +292,7 @@ impl Stats {
         put("write_time", &self.write_time.to_json());
         put("parked_ns", &self.parked.as_nanos());
         put("memory_locked", &self.memory_locked);
+        put("time_source", &format_args!("\"{}\"", self.time_source.name()));
         put("staged", &self.staged);
         put("staging_errno", &self.staging_errno);
         put("direct", &self.direct);
