@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -118,6 +118,17 @@ impl User {
         tcgetattr(&self.side).unwrap().local_modes.contains(LocalModes::ICANON)
     }
 
+    /// Presses Ctrl-C until the command has ended: a shell that is just about to start a command may miss one.
+    fn interrupt(&mut self) -> ExitStatus {
+        loop {
+            self.press(b"\x03");
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn press(&self, keys: &[u8]) {
         assert_eq!(rustix::io::write(&self.side, keys), Ok(keys.len()));
     }
@@ -136,23 +147,20 @@ fn keys_reach_the_command_and_the_terminal_is_given_back() {
     // Echoed by the command's terminal, once.
     user.until("got <hello>\r\n");
     assert_eq!(user.seen, "33 101\r\nhello\r\ngot <hello>\r\n");
-    user.press(b"\x03");
-    assert_eq!(user.child.wait().unwrap().signal(), Some(2));
+    assert_eq!(user.interrupt().signal(), Some(2));
     assert!(user.is_cooked());
 }
 
 #[test]
 fn the_size_follows() {
-    let script = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.05; done";
-    let mut user = User::start(script);
-    user.until("ready");
+    let mut user = User::start("while :; do stty size; sleep 0.05; done");
+    user.until("33 101");
     user.until_raw();
     tcsetwinsize(&user.side, size(12, 34)).unwrap();
     // As the kernel does for a foreground process.
     let pid = user.child.id().to_string();
     assert!(Command::new("kill").args(["-s", "WINCH", &pid]).status().unwrap().success());
     user.until("12 34");
-    user.press(b"\x03");
-    assert_eq!(user.child.wait().unwrap().signal(), Some(2));
+    assert_eq!(user.interrupt().signal(), Some(2));
     assert!(user.is_cooked());
 }

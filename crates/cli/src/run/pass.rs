@@ -27,7 +27,8 @@ pub(super) enum Show {
     },
 }
 
-/// One command's output on its way. It is the sink of the command's monitor, so it sees every byte once and in order.
+/// One command's output on its way. It is the sink of the command's monitor, so it sees every byte once and in order; and it
+/// is waited for, so that who reads our output slowly throttles the command, as through a pipe, and misses nothing.
 pub(super) struct Pass {
     name: String,
     show: Show,
@@ -81,9 +82,10 @@ impl Pass {
     }
 
     fn raw(&self, stream: Stream, data: &[u8]) -> io::Result<()> {
+        // Locked, so that no line of another command gets into one that is written in parts.
         let written = match stream {
-            Stream::Stdout => write_all(io::stdout().as_fd(), data),
-            Stream::Stderr | Stream::Log => write_all(io::stderr().as_fd(), data),
+            Stream::Stdout => write_all(io::stdout().lock().as_fd(), data),
+            Stream::Stderr | Stream::Log => write_all(io::stderr().lock().as_fd(), data),
         };
         written.inspect_err(|_| {
             if !self.broken.swap(true, Ordering::Relaxed) {
