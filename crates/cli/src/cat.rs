@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use flightring_blockfile::{Filter, Follower, Item, Merge, Merged, OrderBy};
@@ -8,6 +7,7 @@ use crate::choose::Choice;
 use crate::failure::{Failure, Outcome, complain};
 use crate::input::{Input, Progress, is_stdin, name};
 use crate::output::{Output, Printer};
+use crate::waiter::Waiter;
 
 /// Write the records of logs to standard output
 #[derive(ClapArgs)]
@@ -132,9 +132,6 @@ fn merge(
     Ok(damaged)
 }
 
-/// How often live files are looked at.
-pub(crate) const POLL: Duration = Duration::from_millis(100);
-
 fn follow(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<bool, Failure> {
     if args.input.files.iter().any(|path| is_stdin(path)) {
         return Err(Failure::Message("standard input cannot be followed; give files".to_owned()));
@@ -142,6 +139,7 @@ fn follow(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<bool, F
     let open = |path: &Path| {
         Follower::open(path, args.input.options()).map_err(|e| Failure::file("read", path, e))
     };
+    let waiter = Waiter::over(&args.input.files);
     let mut followers = Vec::new();
     for path in &args.input.files {
         followers.push((path.as_path(), open(path)?));
@@ -151,7 +149,7 @@ fn follow(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<bool, F
             print_new(follower, path, filter, printer)?;
         }
         printer.flush()?;
-        std::thread::sleep(POLL);
+        waiter.wait();
     }
 }
 

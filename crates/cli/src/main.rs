@@ -28,6 +28,7 @@ mod stats;
 mod tail;
 mod template;
 mod verify;
+mod waiter;
 
 use std::process::ExitCode;
 

@@ -4,11 +4,12 @@ use std::path::Path;
 use clap::Args as ClapArgs;
 use flightring_blockfile::{Follower, Item, OwnedRecord};
 
-use crate::cat::{POLL, print_new};
+use crate::cat::print_new;
 use crate::choose::Choice;
 use crate::failure::{Failure, Outcome, complain};
 use crate::input::{Input, is_stdin, name};
 use crate::output::{Output, Printer};
+use crate::waiter::Waiter;
 
 /// Write the last records of logs, and follow them
 #[derive(ClapArgs)]
@@ -43,6 +44,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let mut printer = args.output.printer().name_files(args.input.files.len());
     // A choice may reach back any distance; without one, trailers say where the last records begin.
     let reach = if args.choice.is_all() { args.records as u64 } else { u64::MAX };
+    let waiter = Waiter::over(&args.input.files);
     let (mut followers, mut damaged) = (Vec::new(), false);
     for path in &args.input.files {
         let mut last = Last::new(args.records, path);
@@ -74,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         return Ok(Outcome::finding(damaged));
     }
     loop {
-        std::thread::sleep(POLL);
+        waiter.wait();
         for (path, follower) in &mut followers {
             print_new(follower, path, &filter, &mut printer)?;
         }
