@@ -132,7 +132,8 @@ typedef struct {
      */
     uint64_t stream_offset;
     /**
-     * When the first byte arrived, Unix nanoseconds, to within a timer tick (1 to 10 ms).
+     * When the first byte arrived, Unix nanoseconds, to within a timer tick (1 to 10 ms). What a descriptor delivers at once, up to
+     * 64 KiB, arrives together: its lines share one time.
      */
     uint64_t time_ns;
     /**

@@ -339,8 +339,10 @@ FLR_API flr_status flr_monitor_set_level(const flr_monitor *monitor, int32_t lev
  * stopped or closed. The monitor has a duplicate: the caller may close `fd` at once. What `fd` stands for is made
  * non-blocking.
  *
- * The side that writes is never held up by followers. Errors: FLR_UNSUPPORTED for a regular file; FLR_IO, FLR_INVALID,
- * FLR_FORKED.
+ * The side that writes is never held up by followers. If the monitor's output ends in a sink that may wait (all but another
+ * monitor without one), a thread of that sink reads instead, and a slow sink holds up the sides that write to it alone.
+ *
+ * Errors: FLR_UNSUPPORTED for a regular file; FLR_IO, FLR_INVALID, FLR_FORKED.
  */
 FLR_API
 flr_status flr_monitor_attach_fd(const flr_monitor *monitor,

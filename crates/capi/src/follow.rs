@@ -98,7 +98,8 @@ pub struct flr_event {
     pub offset: u64,
     /// The offset of the first byte in its stream.
     pub stream_offset: u64,
-    /// When the first byte arrived, Unix nanoseconds, to within a timer tick (1 to 10 ms).
+    /// When the first byte arrived, Unix nanoseconds, to within a timer tick (1 to 10 ms). What a descriptor delivers at once, up to
+    /// 64 KiB, arrives together: its lines share one time.
     pub time_ns: u64,
     /// How many bytes are gone.
     pub skipped: u64,

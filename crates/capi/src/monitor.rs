@@ -393,8 +393,10 @@ pub unsafe extern "C" fn flr_monitor_set_level(
 /// stopped or closed. The monitor has a duplicate: the caller may close `fd` at once. What `fd` stands for is made
 /// non-blocking.
 ///
-/// The side that writes is never held up by followers. Errors: FLR_UNSUPPORTED for a regular file; FLR_IO, FLR_INVALID,
-/// FLR_FORKED.
+/// The side that writes is never held up by followers. If the monitor's output ends in a sink that may wait (all but another
+/// monitor without one), a thread of that sink reads instead, and a slow sink holds up the sides that write to it alone.
+///
+/// Errors: FLR_UNSUPPORTED for a regular file; FLR_IO, FLR_INVALID, FLR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_monitor_attach_fd(
     monitor: *const flr_monitor,
