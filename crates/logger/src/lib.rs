@@ -44,7 +44,15 @@
 //! ones; finished files are compressed if asked. A [`LoggerSet`] puts many named logs under one flusher and one memory budget.
 //!
 //! **Size of the buffer.** It is what a burst may use while the disk is busy. A buffer that fits the processor's cache (a few
-//! megabytes) makes calls cheaper and saves processor time on the way to the disk; see `docs/benchmarks/logger.md`.
+//! megabytes) makes calls cheaper and saves processor time on the way to the disk; see `docs/benchmarks/logger.md`. A thread
+//! keeps its shard as long as it lives, also while it is silent: a burst may use the shards that no living thread owns,
+//! the overflow's, and those of the threads that take part. A record is at most half a shard long, and fits an output
+//! buffer; [`Logger::largest_record`] is the exact number.
+//!
+//! **Numbers.** [`Logger::stats`] is cheap. A [`Watch`] is told them now and then, by the flusher; other processes find them
+//! in a small file that each logger keeps up to date ([`published()`], `flightring stats PID`).
+//!
+//! **Faults.** `docs/faults.md` shows what comes of every fault under every policy.
 //!
 //! **Signals, forks, exit.** A signal handler that logs while its thread is inside a call is refused and counted. In
 //! a forked child the parent's loggers refuse everything, without touching a lock. The workers block all signals.

@@ -2,9 +2,12 @@
 //!
 //! A free shard is a bit in a bitmap, and claiming it is one compare-and-swap. Threads that find no free bit share the
 //! shard of the *overflow*, under a lock. A thread (or the overflow) whose shard is full moves to another free one
-//! that has room before anything is dropped, so a burst may use the whole buffer. It always owns exactly one; the
-//! one it leaves is free for others at once, and its older records there go to the file first, which the new
-//! shard's [`Gate`] sees to.
+//! that has room before anything is dropped, so a burst may use all that no other living thread owns. It always owns
+//! exactly one; the one it leaves is free for others at once, and its older records there go to the file first, which
+//! the new shard's [`Gate`] sees to.
+//!
+//! A shard is not taken from a thread that is silent: its owner may come back at any moment and writes without looking at
+//! anything that is not its own, so taking it back would cost a comparison in every call.
 
 use crate::bell::Bell;
 use crate::shard::{Gate, Refused, Shard, Slot};

@@ -1,7 +1,8 @@
 //! When a log begins a new file, what the old one is called, and how many old ones are kept.
 //!
 //! A finished file is called `<log>.<UTC date>-<UTC time>-<number>`, as in `service.log.20261121-013000-000`: names sort by
-//! age, and the number tells apart files of one second. A name that exists is never replaced.
+//! age, and the number tells apart files of one second. A name that exists is never replaced. A file that was compressed since
+//! has `.zst` behind its name.
 
 use std::ffi::OsString;
 use std::fs;
