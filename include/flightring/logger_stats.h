@@ -206,7 +206,7 @@ typedef struct {
      */
     uint64_t largest_record;
     /**
-     * Bytes of the shards that are in physical memory, as of at most a second ago; 0 after closing.
+     * Bytes of the shards that are in physical memory, as of at most ten seconds ago; 0 after closing.
      */
     uint64_t memory_resident;
     /**

@@ -95,7 +95,7 @@ pub struct flr_logger_stats {
     pub dropped_forked: u64,
     /// The longest record that is taken, in bytes.
     pub largest_record: u64,
-    /// Bytes of the shards that are in physical memory, as of at most a second ago; 0 after closing.
+    /// Bytes of the shards that are in physical memory, as of at most ten seconds ago; 0 after closing.
     pub memory_resident: u64,
     /// Of those: in huge pages. Only looked at if huge pages were asked for.
     pub memory_huge: u64,

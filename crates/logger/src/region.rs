@@ -165,7 +165,7 @@ impl Presence {
     /// Bytes in memory, and of those in huge pages.
     pub(crate) fn of(&self, region: &Mutex<Option<Region>>) -> (u64, u64) {
         /// At least so long, and a hundred times what measuring takes.
-        const KEEP: Duration = Duration::from_secs(1);
+        const KEEP: Duration = Duration::from_secs(10);
         let mut measured = self.0.lock();
         let now = Instant::now();
         let region = region.lock();

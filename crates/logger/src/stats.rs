@@ -83,7 +83,7 @@ pub struct Stats {
     pub largest_record: u64,
     /// Bytes of memory mapped for shards, the overflow's included, and for output.
     pub memory: u64,
-    /// Bytes of the shards that are in physical memory, as of at most a second ago; longer for buffers of many gigabytes.
+    /// Bytes of the shards that are in physical memory, as of at most ten seconds ago; longer for large buffers.
     /// 0 after closing.
     pub memory_resident: u64,
     /// Of those: in huge pages. Only looked at if huge pages were asked for.
