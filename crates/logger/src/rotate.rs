@@ -156,7 +156,11 @@ pub(crate) fn retain(log: &Path, rotation: &Rotation, now: SystemTime) -> io::Re
         let too_old =
             !rotation.keep_for.is_zero() && age.is_some_and(|age| age > rotation.keep_for);
         if too_many || too_large || too_old {
-            fs::remove_file(path)?;
+            match fs::remove_file(path) {
+                // A callback was faster, or it has just been compressed and goes next time.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
+            }
         }
     }
     Ok(())
