@@ -210,7 +210,7 @@ typedef struct {
      */
     uint64_t memory_resident;
     /**
-     * Of those: in huge pages. Only looked at if huge pages were asked for.
+     * Of those: in huge pages, as of the last minute or so. 0 where they are switched off.
      */
     uint64_t memory_huge;
     /**

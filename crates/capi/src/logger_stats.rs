@@ -97,7 +97,7 @@ pub struct flr_logger_stats {
     pub largest_record: u64,
     /// Bytes of the shards that are in physical memory, as of at most ten seconds ago; 0 after closing.
     pub memory_resident: u64,
-    /// Of those: in huge pages. Only looked at if huge pages were asked for.
+    /// Of those: in huge pages, as of the last minute or so. 0 where they are switched off.
     pub memory_huge: u64,
     /// Why the memory does not outlive the process although that was asked for: an errno; 0 = it does, or was not asked for.
     pub staging_errno: i32,

@@ -156,29 +156,42 @@ pub(crate) struct Presence(Mutex<Measured>);
 
 #[derive(Default)]
 struct Measured {
+    resident: Figure,
+    huge: Figure,
+}
+
+#[derive(Default)]
+struct Figure {
+    bytes: u64,
     again_at: Option<Instant>,
-    resident: u64,
-    huge: u64,
+}
+
+impl Figure {
+    /// Measures anew at the earliest after `keep`, and after `times` what measuring took.
+    fn refresh(&mut self, keep: Duration, times: u32, measure: impl FnOnce() -> u64) {
+        let now = Instant::now();
+        if self.again_at.is_none_or(|at| now >= at) {
+            self.bytes = measure();
+            self.again_at = Some(now + keep.max(now.elapsed() * times));
+        }
+    }
 }
 
 impl Presence {
     /// Bytes in memory, and of those in huge pages.
     pub(crate) fn of(&self, region: &Mutex<Option<Region>>) -> (u64, u64) {
-        /// At least so long, and a hundred times what measuring takes.
-        const KEEP: Duration = Duration::from_secs(10);
         let mut measured = self.0.lock();
-        let now = Instant::now();
         let region = region.lock();
-        match &*region {
-            None => *measured = Measured::default(),
-            Some(region) if measured.again_at.is_none_or(|at| now >= at) => {
-                measured.resident = region.resident();
-                measured.huge = if region.huge_pages { region.huge() } else { 0 };
-                measured.again_at = Some(now + KEEP.max(now.elapsed() * 100));
-            }
-            Some(_) => {}
+        let Some(region) = &*region else {
+            *measured = Measured::default();
+            return (0, 0);
+        };
+        measured.resident.refresh(Duration::from_secs(10), 100, || region.resident());
+        if region.huge_pages {
+            // The kernel walks all memory of the process for it, with locks that its other threads may want.
+            measured.huge.refresh(Duration::from_secs(60), 1000, || region.huge());
         }
-        (measured.resident, measured.huge)
+        (measured.resident.bytes, measured.huge.bytes)
     }
 }
 

@@ -86,7 +86,7 @@ pub struct Stats {
     /// Bytes of the shards that are in physical memory, as of at most ten seconds ago; longer for large buffers.
     /// 0 after closing.
     pub memory_resident: u64,
-    /// Of those: in huge pages. Only looked at if huge pages were asked for.
+    /// Of those: in huge pages, as of the last minute or so. 0 where they are switched off.
     pub memory_huge: u64,
     /// Whether the shards are locked in memory.
     pub memory_locked: bool,
