@@ -1,12 +1,14 @@
 //! `cargo xtask bench logger`: the logger by itself and beside loggers that people use, in interleaved rounds.
 //!
 //! The programs are in `crates/logger/benches/peers`. Each measurement is a process of its own; in a round every subject
-//! runs once with every number of threads, one after the other, and the logger by itself once. spdlog and glog are built
+//! runs once with every number of threads, one after the other and with a rest between, and the logger by itself once. spdlog and glog are built
 //! in where their headers are found (Debian: libspdlog-dev, libgoogle-glog-dev), quill and fmtlog where told.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -191,6 +193,7 @@ fn build(headers: &Headers) -> Result<Programs> {
 
 /// The logger by itself: names and numbers.
 fn alone(programs: &Programs, folder: &Path) -> Result<Vec<(String, f64)>> {
+    let_the_disk_rest()?;
     let printed = sh::output(sh::command(&programs.alone).arg(&programs.library).arg(folder))?;
     let line = |line: &str| {
         let (name, number) = line.split_once('\t')?;
@@ -198,6 +201,14 @@ fn alone(programs: &Programs, folder: &Path) -> Result<Vec<(String, f64)>> {
     };
     let numbers: Option<Vec<_>> = printed.lines().map(line).collect();
     numbers.with_context(|| format!("alone printed `{printed}`"))
+}
+
+/// So that no measurement pays for what the one before wrote: the kernel writes back what it holds, and a virtual disk that may
+/// be fast for a while only may be so again.
+fn let_the_disk_rest() -> Result<()> {
+    sh::output(&mut sh::command("sync"))?;
+    thread::sleep(Duration::from_secs(1));
+    Ok(())
 }
 
 /// One measurement; none if the subject is not built in.
@@ -227,6 +238,7 @@ fn measure(
         }
     };
     let records = if SLOW.contains(&subject) { FEWER_RECORDS } else { RECORDS };
+    let_the_disk_rest()?;
     let output = command.arg(threads.to_string()).arg(records).arg(&file).output()?;
     if output.status.code() == Some(77) {
         return Ok(None);
