@@ -3,15 +3,17 @@ use std::arch::asm;
 use super::WORD;
 use crate::sync::AtomicU64;
 
+/// From here on, and below [`STRING_COPY`], wide registers are faster, where the processor has them.
+const WIDE_COPY: usize = 512;
 /// From here on the microcoded string copy is the fastest that the processor has.
-const STRING_COPY: usize = 512;
+const STRING_COPY: usize = 16 * 1024;
 
 /// Stores `data` at byte `at`. The caller is the only writer; the range lies inside `words`.
 #[inline]
 pub(crate) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
     assert!(at + data.len() <= words.len() * WORD);
     let dst = words.as_ptr().cast_mut().cast::<u8>();
-    if data.len() < STRING_COPY {
+    if data.len() < WIDE_COPY {
         // Short writes are followed by others, which should not wait for the cache.
         for ahead in (0..data.len()).step_by(64) {
             // SAFETY: a hint, which touches nothing and may be given any address.
@@ -46,7 +48,9 @@ unsafe fn copy(mut dst: *mut u8, mut src: *const u8, len: usize) {
     // SAFETY: every block below copies inside the `len` bytes of both ranges: the steps of 64 or 16 while as many remain,
     // and the last ones aligned to the end. The direction flag is clear on entry to inline assembly.
     unsafe {
-        if len >= STRING_COPY {
+        if (WIDE_COPY..STRING_COPY).contains(&len) && is_x86_feature_detected!("avx") {
+            copy_wide(dst, src, len);
+        } else if len >= WIDE_COPY {
             asm!("rep movsb", inout("rcx") len => _, inout("rdi") dst => _, inout("rsi") src => _,
                 options(nostack, preserves_flags));
         } else if len >= 64 {
@@ -71,6 +75,48 @@ unsafe fn copy(mut dst: *mut u8, mut src: *const u8, len: usize) {
                 copy_1(dst.add(i), src.add(i));
             }
         }
+    }
+}
+
+/// Bytes that [`copy_wide`] moves at a time.
+const STEP: usize = 128;
+
+/// # Safety
+/// As for [`copy`], with more than [`STEP`] bytes, on a processor with AVX.
+// Never inlined: at a call no vector register holds anything that is still needed, so clearing all their upper halves is
+// harmless, whatever the caller was compiled for.
+#[inline(never)]
+unsafe fn copy_wide(dst: *mut u8, src: *const u8, len: usize) {
+    // A load waits for a store just before it if their addresses agree in the last 12 bits, which happens all the time while
+    // the destination is a little ahead of the source in that sense. Going backwards it never does.
+    let ahead = dst.addr().wrapping_sub(src.addr()) % 4096;
+    let last = len - STEP;
+    let (first, step, rest) = if (1..4 * STEP).contains(&ahead) {
+        (last, STEP.wrapping_neg(), 0)
+    } else {
+        (0, STEP, last)
+    };
+    // SAFETY: from `first` on, the loop moves as many whole steps as there are before the last byte or after the first one, and
+    // what is left is moved with the step at `rest`, which overlaps those; all inside the `len` bytes of both ranges.
+    unsafe {
+        asm!(
+            "2:",
+            "vmovdqu ymm0, ymmword ptr [{s}]", "vmovdqu ymm1, ymmword ptr [{s} + 32]",
+            "vmovdqu ymm2, ymmword ptr [{s} + 64]", "vmovdqu ymm3, ymmword ptr [{s} + 96]",
+            "vmovdqu ymmword ptr [{d}], ymm0", "vmovdqu ymmword ptr [{d} + 32], ymm1",
+            "vmovdqu ymmword ptr [{d} + 64], ymm2", "vmovdqu ymmword ptr [{d} + 96], ymm3",
+            "add {s}, {step}", "add {d}, {step}",
+            "dec {count}", "jnz 2b",
+            "vmovdqu ymm0, ymmword ptr [{rest_s}]", "vmovdqu ymm1, ymmword ptr [{rest_s} + 32]",
+            "vmovdqu ymm2, ymmword ptr [{rest_s} + 64]", "vmovdqu ymm3, ymmword ptr [{rest_s} + 96]",
+            "vmovdqu ymmword ptr [{rest_d}], ymm0", "vmovdqu ymmword ptr [{rest_d} + 32], ymm1",
+            "vmovdqu ymmword ptr [{rest_d} + 64], ymm2", "vmovdqu ymmword ptr [{rest_d} + 96], ymm3",
+            "vzeroupper",
+            s = inout(reg) src.add(first) => _, d = inout(reg) dst.add(first) => _,
+            count = inout(reg) (len - 1) / STEP => _, step = in(reg) step,
+            rest_s = in(reg) src.add(rest), rest_d = in(reg) dst.add(rest),
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+            options(nostack));
     }
 }
 
