@@ -82,22 +82,25 @@ unsafe fn copy(mut dst: *mut u8, mut src: *const u8, len: usize) {
 const STEP: usize = 128;
 
 /// # Safety
-/// As for [`copy`], with more than [`STEP`] bytes, on a processor with AVX.
+/// As for [`copy`], with two [`STEP`]s or more, on a processor with AVX.
 // Never inlined: at a call no vector register holds anything that is still needed, so clearing all their upper halves is
 // harmless, whatever the caller was compiled for.
 #[inline(never)]
 unsafe fn copy_wide(dst: *mut u8, src: *const u8, len: usize) {
+    // Whole steps from where the destination begins a cache line: a store into two lines costs twice as much. What is left
+    // before and behind them is less than a step.
+    let head = dst.addr().wrapping_neg() % 64;
+    let count = (len - head) / STEP;
     // A load waits for a store just before it if their addresses agree in the last 12 bits, which happens all the time while
     // the destination is a little ahead of the source in that sense. Going backwards it never does.
     let ahead = dst.addr().wrapping_sub(src.addr()) % 4096;
-    let last = len - STEP;
-    let (first, step, rest) = if (1..4 * STEP).contains(&ahead) {
-        (last, STEP.wrapping_neg(), 0)
+    let (first, step) = if (1..4 * STEP).contains(&ahead) {
+        (head + (count - 1) * STEP, STEP.wrapping_neg())
     } else {
-        (0, STEP, last)
+        (head, STEP)
     };
-    // SAFETY: from `first` on, the loop moves as many whole steps as there are before the last byte or after the first one, and
-    // what is left is moved with the step at `rest`, which overlaps those; all inside the `len` bytes of both ranges.
+    // SAFETY: the loop moves `count` steps, which are at least one and lie between `head` and `len`; the first and the last step
+    // of the ranges are moved besides. All of it is inside the `len` bytes of both.
     unsafe {
         asm!(
             "2:",
@@ -107,16 +110,15 @@ unsafe fn copy_wide(dst: *mut u8, src: *const u8, len: usize) {
             "vmovdqu ymmword ptr [{d} + 64], ymm2", "vmovdqu ymmword ptr [{d} + 96], ymm3",
             "add {s}, {step}", "add {d}, {step}",
             "dec {count}", "jnz 2b",
-            "vmovdqu ymm0, ymmword ptr [{rest_s}]", "vmovdqu ymm1, ymmword ptr [{rest_s} + 32]",
-            "vmovdqu ymm2, ymmword ptr [{rest_s} + 64]", "vmovdqu ymm3, ymmword ptr [{rest_s} + 96]",
-            "vmovdqu ymmword ptr [{rest_d}], ymm0", "vmovdqu ymmword ptr [{rest_d} + 32], ymm1",
-            "vmovdqu ymmword ptr [{rest_d} + 64], ymm2", "vmovdqu ymmword ptr [{rest_d} + 96], ymm3",
             "vzeroupper",
             s = inout(reg) src.add(first) => _, d = inout(reg) dst.add(first) => _,
-            count = inout(reg) (len - 1) / STEP => _, step = in(reg) step,
-            rest_s = in(reg) src.add(rest), rest_d = in(reg) dst.add(rest),
+            count = inout(reg) count => _, step = in(reg) step,
             out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
             options(nostack));
+        let last = len - STEP;
+        for edge in [0, 64, last, last + 64] {
+            copy_64(dst.add(edge), src.add(edge));
+        }
     }
 }
 
