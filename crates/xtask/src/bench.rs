@@ -35,6 +35,9 @@ struct Estimate {
 /// Nanoseconds of each round, by group and function.
 type Samples = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
+const TABLE: &str =
+    "| group | benchmark | median ns | lowest | highest | ratio |\n|---|---|---:|---:|---:|---:|\n";
+
 /// Runs the benchmarks of `crates/<name>`, and with `save` writes the table to `docs/benchmarks/<name>.md`.
 pub(crate) fn run(name: &str, rounds: usize, save: bool) -> Result<()> {
     let benches = sh::root().join("crates").join(name).join("benches");
@@ -68,9 +71,16 @@ pub(crate) fn run(name: &str, rounds: usize, save: bool) -> Result<()> {
     if save {
         let path = sh::root().join(format!("docs/benchmarks/{name}.md"));
         fs::create_dir_all(path.parent().context("a file has a folder")?)?;
-        fs::write(path, text)?;
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(path, text + remarks(&before))?;
     }
     Ok(())
+}
+
+/// What stands behind the table of a saved report: it is written by hand, and kept.
+fn remarks(report: &str) -> &str {
+    let table = report.find(TABLE).unwrap_or(report.len());
+    report[table..].find("\n\n").map_or("", |end| &report[table + end + 1..])
 }
 
 fn collect(folder: &Path, samples: &mut Samples) -> Result<()> {
@@ -104,12 +114,11 @@ fn report(name: &str, rounds: usize, samples: &Samples) -> Result<String> {
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
     let mut out = format!(
         "# Benchmarks of {name}\n\nMade by `cargo xtask bench {name} --rounds {rounds} --save`. Medians over {rounds} rounds; \
-         absolute times belong to one\nmachine at one time, so compare the ratios.\n\n{}, {} cores; {}\n\n\
-         | group | benchmark | median ns | lowest | highest | ratio |\n|---|---|---:|---:|---:|---:|\n",
+         absolute times belong to one\nmachine at one time, so compare the ratios.\n\n{}, {} cores; {}\n\n",
         cpu.trim_start_matches([' ', '\t', ':']),
         std::thread::available_parallelism()?,
         rustc.trim(),
-    );
+    ) + TABLE;
     for (group, functions) in samples {
         let yardstick = functions
             .get("memcpy")
