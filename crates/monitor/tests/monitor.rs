@@ -391,7 +391,7 @@ fn stop_detaches_and_nothing_comes_any_more() {
     // A process that another test is starting has a copy of the reader until it runs its program.
     let refused = loop {
         match writer.write_all(b"after") {
-            Ok(()) => thread::sleep(Duration::from_millis(1)),
+            Ok(()) => std::thread::sleep(Duration::from_millis(1)),
             Err(error) => break error,
         }
     };
