@@ -153,6 +153,9 @@ impl Batch {
 
     /// Adds to the batch what stands between the cursors and the targets, shard by shard as the gates allow. Returns
     /// whether all of it is in.
+    ///
+    /// It begins with the shard `first`, which becomes the one behind that at which the batch was full: when all shards are
+    /// full, each gets room in turn, rather than the last one only after the others were emptied.
     pub(crate) fn fill(
         &mut self,
         pool: &Pool,
@@ -160,11 +163,13 @@ impl Batch {
         targets: &[u64],
         meta: &mut BlockMeta,
         align: usize,
+        first: &mut usize,
     ) -> bool {
         loop {
             let mut moved = false;
             let mut left = false;
-            for index in 0..cursors.len() {
+            let shards = cursors.len();
+            for index in (*first..shards).chain(0..*first) {
                 let target = targets[index];
                 let before = cursors[index];
                 if before.position >= target {
@@ -174,6 +179,7 @@ impl Batch {
                 let shard = pool.shard(index);
                 let added = self.add(index, shard, &mut cursors[index], stop, meta, align);
                 if added == Added::BatchFull {
+                    *first = (index + 1) % shards;
                     return false;
                 }
                 moved |= cursors[index] != before;

@@ -44,6 +44,8 @@ pub(crate) struct Log {
     meta: BlockMeta,
     committed_meta: BlockMeta,
     targets: Vec<u64>,
+    /// The shard that the next batch begins with.
+    first_shard: usize,
     files: Files,
     drops: Drops,
     /// Where the process's death does not reach, if that was asked for and could be had.
@@ -62,6 +64,8 @@ pub(crate) struct Log {
 
 /// First and longest time between attempts to write to a file that refuses.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// A pass that takes along what is published meanwhile ends with this many batches, for all else that the flusher does.
+const BATCHES_A_PASS: u32 = 32;
 /// How often closing tries again to write to a file that refuses, without getting any further.
 const LAST_ATTEMPTS: u32 = 3;
 
@@ -93,6 +97,7 @@ impl Log {
             meta,
             committed_meta: meta,
             targets: Vec::with_capacity(shards),
+            first_shard: 0,
             dirty: false,
             next_interval: Instant::now() + options.flush_interval,
             retry_at: None,
@@ -129,7 +134,7 @@ impl Log {
             if let Some((shard, cursor)) = block.shard {
                 counters.written.fetch_add(block.meta.record_count.into(), Ordering::Release);
                 counters.payload.fetch_add(block.payload as u64, Ordering::Relaxed);
-                self.core.pool.shard(shard).free_up_to(cursor.position);
+                self.core.pool.shard(shard).free_up_to(cursor.position, cursor.lap());
             }
             if block.damaged {
                 counters.damaged.fetch_add(1, Ordering::Relaxed);
@@ -155,39 +160,61 @@ impl Log {
         result.map_err(|error| error.source)
     }
 
-    /// Moves everything published now into the file. Returns whether there was anything.
-    fn write_out(&mut self, output: &mut Output) -> io::Result<bool> {
+    /// Sets the targets to what is published now.
+    fn aim(&mut self) {
         let cursors = &self.cursors;
         self.core.pool.targets(|index| cursors[index].position, &mut self.targets);
+    }
+
+    /// Copies from the shards up to the targets. Returns whether all fits the batch.
+    fn fill(&mut self, batch: &mut Batch) -> bool {
+        batch.fill(
+            &self.core.pool,
+            &mut self.cursors,
+            &self.targets,
+            &mut self.meta,
+            self.align,
+            &mut self.first_shard,
+        )
+    }
+
+    /// Whether somebody waits for the pass to end.
+    fn is_awaited(&self) -> bool {
+        self.core.has_waiting() || self.core.rotation_asked().is_some()
+    }
+
+    /// Moves everything published now into the file. Returns whether there was anything.
+    fn write_out(&mut self, output: &mut Output) -> io::Result<bool> {
+        self.aim();
         let mut any = false;
-        let mut first = true;
+        let mut batches = 0;
         let mut result = Ok(());
         loop {
             let Some(mut batch) = output.spares.iter_mut().find_map(Option::take) else {
                 return Err(io::Error::other("an output buffer was lost with its thread"));
             };
             batch.clear();
-            if first {
-                first = false;
+            if batches == 0 {
                 self.drops.report(&self.core, &mut batch, &mut self.meta, self.align);
             }
-            let all = batch.fill(
-                &self.core.pool,
-                &mut self.cursors,
-                &self.targets,
-                &mut self.meta,
-                self.align,
-            );
+            batches += 1;
+            let mut all = self.fill(&mut batch);
             if !all && batch.is_empty() {
                 output.put_back(batch);
                 result = Err(io::Error::other("a record does not fit an output buffer"));
                 break;
             }
-            let mut back = Some(batch);
             // One write at a time: the buffers are two, and the file's blocks are in order.
             if self.appender.is_none() {
                 result = self.await_write(output);
+                // Under load more was published meanwhile. Taken along, it makes this write a large one, and the next batch
+                // is filled during the write.
+                if all && result.is_ok() && batches < BATCHES_A_PASS && !self.is_awaited() {
+                    self.aim();
+                    all = self.fill(&mut batch);
+                }
             }
+            let mut back = Some(batch);
             if result.is_ok() && self.files.is_due(self.appender.as_ref()) {
                 // A failure is counted, and the old file goes on.
                 let _ = self.begin_file();

@@ -70,7 +70,7 @@ impl Ring {
             slot.at.cast::<u32>().write_unaligned(4u32.to_le());
             slot.at.add(4).cast::<u32>().write_unaligned(value);
         }
-        Ok(shard.publish(slot, RECORD))
+        Ok(shard.publish(slot, RECORD).map_or_else(|late| shard.took(late), |()| true))
     }
 
     /// Copies what is published, checks it off against the shadow, frees it, and returns the values.
@@ -82,7 +82,7 @@ impl Ring {
         let mut out = [0; 256];
         let copied = cursor.copy(shard, target, &mut out, false);
         assert!(!copied.damaged && !copied.full);
-        shard.free_up_to(cursor.position);
+        shard.free_up_to(cursor.position, cursor.lap());
         out[..copied.bytes]
             .chunks(RECORD)
             .map(|record| u32::from_ne_bytes([record[4], record[5], record[6], record[7]]))

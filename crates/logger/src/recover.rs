@@ -123,7 +123,7 @@ fn append_all(
     loop {
         let align = appender.alignment();
         batch.clear();
-        let all = batch.fill(pool, &mut cursors, &targets, &mut meta, align);
+        let all = batch.fill(pool, &mut cursors, &targets, &mut meta, align, &mut 0);
         for block in &batch.blocks {
             report.records += u64::from(block.meta.record_count);
             report.bytes += block.payload as u64;

@@ -5,19 +5,21 @@
 //! for it is skipped, with a length of [`PAD`] there (or nothing, where not even a length fits).
 //!
 //! The owner compares against one number, `limit`: the end of the lap, the end of the free space, or the next point
-//! where the flusher is to be woken, whichever comes first. So a record costs the copy, a comparison and a release
+//! where it looks around, whichever comes first. So a record costs the copy, a comparison and a release
 //! store; everything rare (wrapping, looking at `head` again, waking the flusher, being closed) is behind that
 //! comparison. A sealed shard has the limit 0.
 //!
-//! When the owner passes such a point and finds that all is flushed, it *rewinds*: the next lap begins at once, at
-//! the storage's first byte. So a thread that the flusher keeps up with uses only as much of its storage as it fills
-//! between two passes, and that stays in the cache.
+//! When the owner looks around and finds that all is flushed, it *rewinds*: the next lap begins at once, at the storage's
+//! first byte. So a thread that the flusher keeps up with uses only as much of its storage as it fills between two passes, and
+//! that stays in the cache. The flusher has it look around when it has freed the last byte, by setting the limit to 0: as a
+//! sealed shard's, but the state is still open.
 //!
 //! `owner` says whose thread the shard is, and whether that thread is inside a call. A thread finds its shard by hint
 //! (see [`crate::hints`]) and trusts the hint only if the shard agrees.
 
 use crate::bell::Bell;
 use crate::staging::Line;
+use crate::stream;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
 use crate::sync::{asymmetric, fence_heavy, fence_light, spin_loop, yield_now};
 use std::ptr;
@@ -49,6 +51,12 @@ pub(crate) struct Slot {
     owner: usize,
 }
 
+/// A record that was published when the limit was 0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Late {
+    end: u64,
+}
+
 impl Slot {
     /// Contiguous bytes that the owner may fill.
     pub(crate) fn room(&self) -> usize {
@@ -69,6 +77,8 @@ pub(crate) struct Gate {
 const INSIDE: usize = 1;
 /// The flusher is woken whenever a thread has written this much, or half a shard.
 const STEP: u64 = 1 << 20;
+/// A lap that is shorter than this, or than a quarter of the shard, goes on.
+const SHORTEST_LAP: u64 = 64 << 10;
 
 const OPEN: u32 = 0;
 const SEALING: u32 = 1;
@@ -204,7 +214,9 @@ impl Shard {
         let limit = self.limit.load(Ordering::Relaxed);
         let position = self.tail.load(Ordering::Relaxed);
         if position + need as u64 <= limit {
-            return Some(self.slot(position, limit, token));
+            let slot = self.slot(position, limit, token);
+            stream::claim_ahead(slot.at.wrapping_add(need));
+            return Some(slot);
         }
         self.leave(token);
         None
@@ -240,17 +252,17 @@ impl Shard {
         self.tail.store(tail, Ordering::Release);
     }
 
-    /// Hands the first `used` bytes of the slot to the flusher; the record is accepted. Returns false if the shard
-    /// was sealed without it.
+    /// Hands the first `used` bytes of the slot to the flusher; the record is accepted, unless the shard may have been sealed
+    /// meanwhile: then [`Self::took`] says whether it is.
     #[inline(always)]
-    pub(crate) fn publish(&self, slot: Slot, used: usize) -> bool {
+    pub(crate) fn publish(&self, slot: Slot, used: usize) -> Result<(), Late> {
         // Counted first, so that nobody can see more records written than accepted.
         self.accepted.store(self.accepted.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.set_tail(slot.position + used as u64);
         fence_light(self.asymmetric);
-        let sealed = self.limit.load(Ordering::Relaxed) == 0;
+        let limit = self.limit.load(Ordering::Relaxed);
         self.owner.store(slot.owner, Ordering::Release);
-        !sealed || self.published_in_time(slot.position + used as u64)
+        if limit == 0 { Err(Late { end: slot.position + used as u64 }) } else { Ok(()) }
     }
 
     /// Gives the slot back unused.
@@ -258,15 +270,22 @@ impl Shard {
         self.leave(self.owner.load(Ordering::Relaxed) & !INSIDE);
     }
 
+    #[inline(always)]
     fn leave(&self, owner: usize) {
         self.owner.store(owner, Ordering::Release);
     }
 
-    /// The shard was sealed while the owner was inside. The closer waits for such owners, but not for ever, so
-    /// whether the record made it is read off the tail that the closer saw.
+    /// Whether the shard has taken a record that was published when the limit was 0.
+    ///
+    /// If it was sealed while the owner was inside: the closer waits for such owners, but not for ever, so whether the record
+    /// made it is read off the tail that the closer saw.
     #[cold]
-    #[inline(never)]
-    fn published_in_time(&self, end: u64) -> bool {
+    pub(crate) fn took(&self, Late { end }: Late) -> bool {
+        // As a limit that is not 0 would: the closer's heavy fence comes after the tail was published, and before it looks
+        // at the tail.
+        if self.state.load(Ordering::Acquire) == OPEN {
+            return true;
+        }
         while self.state.load(Ordering::Acquire) != SEALED {
             spin_loop();
             yield_now();
@@ -285,12 +304,12 @@ impl Shard {
             return Err(Refused::Sealed);
         }
         let need = need as u64;
-        let step = self.step();
+        let step = STEP.min(self.capacity / 2);
         let head = self.flushed.head.load(Ordering::Acquire);
         let space_end = head + self.capacity;
         let mut position = self.tail.load(Ordering::Relaxed);
         let mut lap = self.lap.load(Ordering::Relaxed);
-        if head == position && position - lap >= step {
+        if head == position && position - lap >= self.shortest_lap() {
             lap = position;
             self.rewound.store(position, Ordering::Relaxed);
             // SAFETY: as in `set_tail`.
@@ -340,13 +359,13 @@ impl Shard {
         Ok(self.slot(position, limit, owner))
     }
 
+    fn shortest_lap(&self) -> u64 {
+        SHORTEST_LAP.min(self.capacity / 4)
+    }
+
     fn begin_lap(&self, lap: u64) {
         self.lap.store(lap, Ordering::Relaxed);
         self.origin.store(self.base.wrapping_sub(lap as usize), Ordering::Relaxed);
-    }
-
-    fn step(&self) -> u64 {
-        STEP.min(self.capacity / 2)
     }
 
     // ---- For everybody ----
@@ -458,9 +477,14 @@ impl Shard {
         self.flushed.asked.swap(0, Ordering::AcqRel);
     }
 
-    /// Gives everything before `position` back to the owner.
-    pub(crate) fn free_up_to(&self, position: u64) {
+    /// Gives everything before `position` back to the owner. `lap` is where the lap began that the position is in.
+    pub(crate) fn free_up_to(&self, position: u64, lap: u64) {
         self.flushed.head.store(position, Ordering::Release);
+        if position - lap >= self.shortest_lap() && position == self.tail() {
+            // So that the owner looks, and rewinds. If it is setting the limit just now, one of the two stores is lost,
+            // which matters to neither: the owner rewinds another time, or looks around once more.
+            self.limit.store(0, Ordering::Relaxed);
+        }
     }
 
     /// First half of closing: after it no new call enters. `settle` must follow.
@@ -528,7 +552,7 @@ mod tests {
                 slot.at.cast::<u32>().write_unaligned((RECORD as u32 - 4).to_le());
                 slot.at.add(4).cast::<u32>().write_unaligned(*next);
             }
-            assert!(shard.publish(slot, RECORD));
+            shard.publish(slot, RECORD).unwrap();
             *next += 1;
         }
         total / RECORD
@@ -543,7 +567,7 @@ mod tests {
             assert_eq!(record[4..8], from.to_ne_bytes());
             *from += 1;
         }
-        shard.free_up_to(cursor.position);
+        shard.free_up_to(cursor.position, cursor.lap());
     }
 
     #[test]
@@ -568,6 +592,24 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_that_is_drained_now_and_then_stays_small() {
+        let mut storage = vec![0u8; CAPACITY];
+        // SAFETY: as above.
+        let shard = unsafe { Shard::new(0, storage.as_mut_ptr(), CAPACITY, None) };
+        let mut out = vec![0; CAPACITY];
+        let (mut cursor, mut next, mut read) = (Cursor::default(), 0, 0);
+        // Far from the points where the owner looks around of its own accord.
+        for records in (50..250).cycle().take(1000) {
+            assert_eq!(fill(&shard, records * RECORD, &mut next), records);
+            drain(&shard, &mut cursor, &mut out, &mut read);
+        }
+        assert_eq!(read, next);
+        // What is reserved is at most a step; what was written is less.
+        let written = storage.iter().rposition(|byte| *byte != 0).unwrap();
+        assert!(written < 400 << 10, "{written} bytes written");
+    }
+
+    #[test]
     fn only_its_owner_gets_in_and_only_once() {
         let mut storage = vec![0u8; 64 * 1024];
         // SAFETY: as above.
@@ -580,10 +622,10 @@ mod tests {
         let slot = shard.begin(8, &bell).unwrap();
         assert!(shard.begin_own(16, 8).is_none() && shard.is_owned_by(16));
         assert_eq!(shard.begin(8, &bell).unwrap_err(), Refused::Reentered);
-        assert!(shard.publish(slot, 8));
+        shard.publish(slot, 8).unwrap();
         assert!(shard.begin_own(18, 8).is_none());
         let slot = shard.begin_own(16, 8).unwrap();
-        assert!(shard.publish(slot, 8));
+        shard.publish(slot, 8).unwrap();
         shard.disown();
         assert!(shard.begin_own(16, 8).is_none());
     }

@@ -17,7 +17,7 @@ use crate::local::{self, Inside};
 use crate::options::{Geometry, Options, Overflow, TimeSource};
 use crate::pool::{OverflowGuard, Pool};
 use crate::region::{HUGE, Presence, Region};
-use crate::shard::{LENGTH, Refused, Shard, Slot, seal_all};
+use crate::shard::{LENGTH, Late, Refused, Shard, Slot, seal_all};
 use crate::staging::Staging;
 use crate::watch::Watchers;
 use crate::{CloseError, Dropped, FlushError, OpenError, RotateError};
@@ -228,10 +228,10 @@ impl Core {
                 ptr::copy_nonoverlapping(length.as_ptr(), slot.at, LENGTH);
                 ptr::copy_nonoverlapping(data.as_ptr(), slot.at.add(LENGTH), data.len());
             }
-            if shard.publish(slot, need) {
-                return Ok(());
-            }
-            return self.too_late();
+            return match shard.publish(slot, need) {
+                Ok(()) => Ok(()),
+                Err(late) => self.decide(shard, late),
+            };
         }
         self.write_any(level, data)
     }
@@ -270,14 +270,14 @@ impl Core {
     }
 
     fn publish(&self, ticket: &Ticket<'_>, used: usize) -> Result<(), Dropped> {
-        if ticket.shard.publish(ticket.slot, used) { Ok(()) } else { self.too_late() }
+        ticket.shard.publish(ticket.slot, used).or_else(|late| self.decide(ticket.shard, late))
     }
 
-    /// The logger was closed while the record was being written.
+    /// The logger may have been closed while the record was being written.
     #[cold]
     #[inline(never)]
-    fn too_late(&self) -> Result<(), Dropped> {
-        Err(self.drop_one(Dropped::Closed))
+    fn decide(&self, shard: &Shard, late: Late) -> Result<(), Dropped> {
+        if shard.took(late) { Ok(()) } else { Err(self.drop_one(Dropped::Closed)) }
     }
 
     /// Writes what stands before the data of a record.

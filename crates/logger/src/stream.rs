@@ -51,6 +51,26 @@ pub(crate) fn fetch(from: *const u8, len: usize) {
     let _ = (from, len);
 }
 
+/// Has the processor take over, for writing, the two lines that will be written some records after `at`; a hint.
+///
+/// The flusher, on another processor, has read them since they were written last, and a store to a line that another
+/// processor holds waits for it. The hardware does not fetch ahead for stores to lines that it holds for reading.
+#[inline(always)]
+pub(crate) fn claim_ahead(at: *mut u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch faults on no address and changes no memory; processors that do not know it do nothing.
+    unsafe {
+        std::arch::asm!(
+            "prefetchw [{at} + 512]",
+            "prefetchw [{at} + 576]",
+            at = in(reg) at,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
     use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
