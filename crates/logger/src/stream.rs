@@ -61,8 +61,8 @@ pub(crate) fn claim_ahead(at: *mut u8) {
     // SAFETY: a prefetch faults on no address and changes no memory; processors that do not know it do nothing.
     unsafe {
         std::arch::asm!(
-            "prefetchw [{at} + 512]",
-            "prefetchw [{at} + 576]",
+            "prefetchw [{at} + 1024]",
+            "prefetchw [{at} + 1088]",
             at = in(reg) at,
             options(nostack, preserves_flags, readonly),
         );
