@@ -66,10 +66,12 @@ impl Files {
         }
     }
 
-    /// Whether the file is to end before the next write.
-    pub(crate) fn is_due(&self, appender: Option<&Appender>) -> bool {
-        let Some(appender) = appender.filter(|appender| !appender.is_empty()) else { return false };
-        let large = self.rotation.size != 0 && appender.len() >= self.rotation.size;
+    /// Whether the file, of `len` bytes by now, is to end before the next write.
+    pub(crate) fn is_due(&self, len: u64) -> bool {
+        if len == 0 {
+            return false;
+        }
+        let large = self.rotation.size != 0 && len >= self.rotation.size;
         let late = self.next.is_some_and(|next| SystemTime::now() >= next);
         (large || late) && self.retry_at.is_none_or(|at| Instant::now() >= at)
     }

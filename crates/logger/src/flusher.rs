@@ -52,6 +52,8 @@ pub(crate) struct Log {
     staging: Option<Staging>,
     /// Which file it is.
     identity: Identity,
+    /// How long it is.
+    len: u64,
     /// The file has bytes that may not be durable.
     dirty: bool,
     next_interval: Instant,
@@ -87,6 +89,7 @@ impl Log {
             align: appender.alignment(),
             staging,
             identity,
+            len: appender.len(),
             appender: Some(appender),
             sync: options.sync,
             interval: options.flush_interval,
@@ -110,9 +113,9 @@ impl Log {
 
     /// Notes in the staging how long the log is and what it holds. Before this the space may not be freed.
     fn note(&mut self) {
-        if let (Some(staging), Some(appender)) = (&mut self.staging, &self.appender) {
+        if let Some(staging) = &mut self.staging {
             let Identity { device, inode, .. } = self.identity;
-            staging.commit(&Resume { device, inode, len: appender.len() }, &self.committed);
+            staging.commit(&Resume { device, inode, len: self.len }, &self.committed);
         }
     }
 
@@ -147,17 +150,40 @@ impl Log {
         }
     }
 
-    fn settle(&mut self, written: Written, spare: &mut Option<Batch>) -> io::Result<()> {
-        let Written { appender, batch, result, took } = written;
+    /// Takes over what became of a batch, and puts the batch back.
+    fn settle(&mut self, written: Written, output: &mut Output) -> io::Result<()> {
+        let Written { batch, result, took, len, direct, fallback } = written;
         let counters = &self.core.counters;
-        counters.write_time.record(took);
-        counters.direct.store(appender.is_direct(), Ordering::Relaxed);
-        *counters.fallback.lock() = appender.fallback();
-        self.appender = Some(appender);
+        took.into_iter().for_each(|took| counters.write_time.record(took));
+        counters.direct.store(direct, Ordering::Relaxed);
+        *counters.fallback.lock() = fallback;
+        self.len = len;
         let accepted = result.as_ref().map_or_else(|error| error.accepted, |()| batch.len());
         self.commit(&batch, accepted);
-        *spare = Some(batch);
+        output.put_back(batch);
         result.map_err(|error| error.source)
+    }
+
+    /// Waits for the next batch that is being written; there must be one.
+    fn await_write(&mut self, output: &mut Output) -> io::Result<()> {
+        match output.pipe.wait()? {
+            Some(written) => self.settle(written, output),
+            None => Err(io::Error::other("an output buffer was lost with its thread")),
+        }
+    }
+
+    /// Waits for all that is being written, and has the file back.
+    fn await_all(&mut self, output: &mut Output) -> io::Result<()> {
+        if self.appender.is_some() {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        while let Some(written) = output.pipe.wait()? {
+            // Those behind one that failed only say so.
+            result = result.and(self.settle(written, output));
+        }
+        self.appender = Some(output.pipe.take_back()?);
+        result
     }
 
     /// Sets the targets to what is published now.
@@ -185,67 +211,12 @@ impl Log {
 
     /// Moves everything published now into the file. Returns whether there was anything.
     fn write_out(&mut self, output: &mut Output) -> io::Result<bool> {
-        self.aim();
         let mut any = false;
-        let mut batches = 0;
-        let mut result = Ok(());
-        loop {
-            let Some(mut batch) = output.spares.iter_mut().find_map(Option::take) else {
-                return Err(io::Error::other("an output buffer was lost with its thread"));
-            };
-            batch.clear();
-            if batches == 0 {
-                self.drops.report(&self.core, &mut batch, &mut self.meta, self.align);
-            }
-            batches += 1;
-            let mut all = self.fill(&mut batch);
-            if !all && batch.is_empty() {
-                output.put_back(batch);
-                result = Err(io::Error::other("a record does not fit an output buffer"));
-                break;
-            }
-            // One write at a time: the buffers are two, and the file's blocks are in order.
-            if self.appender.is_none() {
-                result = self.await_write(output);
-                // Under load more was published meanwhile. Taken along, it makes this write a large one, and the next batch
-                // is filled during the write.
-                if all && result.is_ok() && batches < BATCHES_A_PASS && !self.is_awaited() {
-                    self.aim();
-                    all = self.fill(&mut batch);
-                }
-            }
-            let mut back = Some(batch);
-            if result.is_ok() && self.files.is_due(self.appender.as_ref()) {
-                // A failure is counted, and the old file goes on.
-                let _ = self.begin_file();
-            }
-            if let Some(batch) = back.take_if(|batch| result.is_ok() && !batch.is_empty()) {
-                any = true;
-                self.core.counters.set_swaps.fetch_add(1, Ordering::Relaxed);
-                if let Some(appender) = self.appender.take() {
-                    if all {
-                        let written = Written::write(appender, batch);
-                        result = self.settle(written, &mut back);
-                    } else if let Err(job) = output.pipe.submit(appender, batch) {
-                        let written = Written::write(job.0, job.1);
-                        result = self.settle(written, &mut back);
-                    }
-                }
-            }
-            if let Some(batch) = back {
-                output.put_back(batch);
-            }
-            if all || result.is_err() {
-                break;
-            }
-        }
-        if self.appender.is_none() {
-            let last = self.await_write(output);
-            result = result.and(last);
-        }
+        let result = self.write_batches(output, &mut any);
+        // The first failure is the cause of the others.
+        let result = result.and(self.await_all(output));
         if result.is_err() {
-            // A batch in flight behind the failed one would have left a gap, hence one at a time; what was copied
-            // and is not in the file is copied again.
+            // What was copied and is not in the file is copied again.
             self.drops.not_written();
             self.cursors.clone_from(&self.committed);
             self.meta = self.committed_meta;
@@ -253,23 +224,73 @@ impl Log {
         result.map(|()| any)
     }
 
-    fn await_write(&mut self, output: &mut Output) -> io::Result<()> {
-        let written = output.pipe.wait()?;
-        let mut spare = None;
-        let result = self.settle(written, &mut spare);
-        if let Some(batch) = spare {
-            output.put_back(batch);
+    /// As [`Self::write_out`]; afterwards batches may still be under way.
+    fn write_batches(&mut self, output: &mut Output, any: &mut bool) -> io::Result<()> {
+        self.aim();
+        for batches in 1.. {
+            let mut batch = loop {
+                if let Some(batch) = output.spare() {
+                    break batch;
+                }
+                self.await_write(output)?;
+            };
+            batch.clear();
+            if batches == 1 {
+                self.drops.report(&self.core, &mut batch, &mut self.meta, self.align);
+            }
+            let mut all = self.fill(&mut batch);
+            if !all && batch.is_empty() {
+                output.put_back(batch);
+                return Err(io::Error::other("a record does not fit an output buffer"));
+            }
+            let last_wait = if all { self.await_all(output) } else { Ok(()) };
+            // Under load more was published meanwhile. Taken along, it makes this write a large one.
+            if all
+                && last_wait.is_ok()
+                && batches > 1
+                && batches < BATCHES_A_PASS
+                && !self.is_awaited()
+            {
+                self.aim();
+                all = self.fill(&mut batch);
+            }
+            let ready = last_wait.and_then(|()| self.end_file_if_due(output));
+            if ready.is_err() || batch.is_empty() {
+                output.put_back(batch);
+                return ready;
+            }
+            *any = true;
+            self.core.counters.set_swaps.fetch_add(1, Ordering::Relaxed);
+            let here = if all { Err(batch) } else { output.pipe.submit(&mut self.appender, batch) };
+            if let Err(batch) = here {
+                self.await_all(output)?;
+                if let Some(appender) = &mut self.appender {
+                    let written = Written::write(appender, batch);
+                    self.settle(written, output)?;
+                }
+            }
+            if all {
+                break;
+            }
         }
-        result
+        Ok(())
+    }
+
+    /// Begins a new file if what was written, and is being written, fills this one.
+    fn end_file_if_due(&mut self, output: &mut Output) -> io::Result<()> {
+        if self.files.is_due(self.len + output.pipe.bytes) {
+            self.await_all(output)?;
+            // A failure is counted, and the old file goes on.
+            let _ = self.begin_file();
+        }
+        Ok(())
     }
 
     /// Begins a new file, between two writes.
     fn begin_file(&mut self) -> io::Result<()> {
         let Some(appender) = &mut self.appender else { return Ok(()) };
         let begun = self.files.begin(appender);
-        self.align = appender.alignment();
-        self.identity = appender.identity().unwrap_or(self.identity);
-        self.note();
+        self.look_at_file();
         if let Err(error) = &begun {
             self.core.counters.failed(error);
         }
@@ -284,9 +305,17 @@ impl Log {
             Ok(true) => {}
             Err(error) => self.core.counters.failed(&error),
         }
-        self.align = appender.alignment();
-        self.identity = appender.identity().unwrap_or(self.identity);
-        self.note();
+        self.look_at_file();
+    }
+
+    /// Takes over what another file, or the same one, is like.
+    fn look_at_file(&mut self) {
+        if let Some(appender) = &self.appender {
+            self.len = appender.len();
+            self.align = appender.alignment();
+            self.identity = appender.identity().unwrap_or(self.identity);
+            self.note();
+        }
     }
 
     fn make_durable(&mut self) -> io::Result<()> {
@@ -352,7 +381,7 @@ impl Log {
                 self.core.rotated(ticket, rotated.map_err(|e| RotateError::Io(errno(&e))));
             }
         }
-        if self.files.is_due(self.appender.as_ref()) {
+        if self.files.is_due(self.len) {
             let _ = self.begin_file();
         }
         self.core.watchers.tell(&self.core);
@@ -434,6 +463,10 @@ struct Output {
 }
 
 impl Output {
+    fn spare(&mut self) -> Option<Batch> {
+        self.spares.iter_mut().find_map(Option::take)
+    }
+
     fn put_back(&mut self, batch: Batch) {
         if let Some(place) = self.spares.iter_mut().find(|place| place.is_none()) {
             *place = Some(batch);
