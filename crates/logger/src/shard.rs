@@ -174,7 +174,7 @@ impl Shard {
 
     // ---- The owner's side ----
 
-    /// Makes the calling thread the owner, until [`Self::disown`]. `token` is its own, `thread` the kernel's id.
+    /// Makes the calling thread the owner, until [`Self::disown`]. `token` is its own, `thread` the kernel's id, or 0.
     pub(crate) fn own(&self, token: usize, thread: u32) {
         self.thread.store(thread, Ordering::Relaxed);
         self.owner.store(token, Ordering::Relaxed);

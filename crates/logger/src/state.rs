@@ -425,7 +425,9 @@ impl Core {
         let shard = self.pool.shard(index);
         let token = hints::token();
         if !shard.is_owned_by(token) {
-            shard.own(token, local::thread_id());
+            // Only events need to know, and asking the kernel takes a third of a thread's first call.
+            let thread = if self.kind == Kind::Event { local::thread_id() } else { 0 };
+            shard.own(token, thread);
         }
         self.hints.put(token, shard);
     }
