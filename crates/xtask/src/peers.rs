@@ -98,6 +98,7 @@ pub(crate) struct Headers {
 struct Programs {
     library: PathBuf,
     alone: PathBuf,
+    rest: PathBuf,
     peers: PathBuf,
     tracing: PathBuf,
     quill: Option<PathBuf>,
@@ -146,10 +147,14 @@ fn build(headers: &Headers) -> Result<Programs> {
         "--example",
         "tracing_appender",
     ]))?;
-    let alone = folder.join("alone");
-    let mut compile = sh::command("cc");
-    compile.args(["-O2", "-std=gnu11", "-Iinclude", "-o"]).arg(&alone);
-    sh::run(compile.arg("crates/logger/benches/peers/alone.c").args(["-ldl", "-pthread"]))?;
+    let plain = |name: &str| -> Result<PathBuf> {
+        let program = folder.join(name);
+        let mut compile = sh::command("cc");
+        compile.args(["-O2", "-std=gnu11", "-Iinclude", "-o"]).arg(&program);
+        compile.arg(format!("crates/logger/benches/peers/{name}.c"));
+        sh::run(compile.args(["-ldl", "-pthread"]))?;
+        Ok(program)
+    };
 
     let program = |name: &str, flags: &[String]| -> Result<PathBuf> {
         let program = folder.join(name);
@@ -186,14 +191,15 @@ fn build(headers: &Headers) -> Result<Programs> {
             })
             .transpose()?,
         library,
-        alone,
+        alone: plain("alone")?,
+        rest: plain("rest")?,
         tracing: sh::target().join("release/examples/tracing_appender"),
     })
 }
 
 /// The logger by itself: names and numbers.
 fn alone(programs: &Programs, folder: &Path) -> Result<Vec<(String, f64)>> {
-    let_the_disk_rest()?;
+    programs.let_the_machine_rest()?;
     let printed = sh::output(sh::command(&programs.alone).arg(&programs.library).arg(folder))?;
     let line = |line: &str| {
         let (name, number) = line.split_once('\t')?;
@@ -203,12 +209,16 @@ fn alone(programs: &Programs, folder: &Path) -> Result<Vec<(String, f64)>> {
     numbers.with_context(|| format!("alone printed `{printed}`"))
 }
 
-/// So that no measurement pays for what the one before wrote: the kernel writes back what it holds, and a virtual disk that may
-/// be fast for a while only may be so again.
-fn let_the_disk_rest() -> Result<()> {
-    sh::output(&mut sh::command("sync"))?;
-    thread::sleep(Duration::from_secs(1));
-    Ok(())
+impl Programs {
+    /// So that no measurement pays for what the one before wrote: the kernel writes back what it holds, and a virtual disk that
+    /// may be fast for a while only may be so again. And so that none pays for memory that a virtual machine was not given
+    /// yet.
+    fn let_the_machine_rest(&self) -> Result<()> {
+        sh::output(&mut sh::command("sync"))?;
+        thread::sleep(Duration::from_secs(1));
+        sh::output(&mut sh::command(&self.rest))?;
+        Ok(())
+    }
 }
 
 /// One measurement; none if the subject is not built in.
@@ -238,7 +248,7 @@ fn measure(
         }
     };
     let records = if SLOW.contains(&subject) { FEWER_RECORDS } else { RECORDS };
-    let_the_disk_rest()?;
+    programs.let_the_machine_rest()?;
     let output = command.arg(threads.to_string()).arg(records).arg(&file).output()?;
     if output.status.code() == Some(77) {
         return Ok(None);
