@@ -99,7 +99,7 @@ pub(crate) struct Shard {
     line: *const Line,
     asymmetric: bool,
     id: u16,
-    /// The kernel's id of the owner's thread; 0 = none.
+    /// The kernel's id of the owner's thread; 0 = none, or not asked for.
     thread: AtomicU32,
     base: *mut u8,
     lap: AtomicU64,
