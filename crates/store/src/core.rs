@@ -27,6 +27,7 @@ use crossbeam_utils::CachePadded;
 use foldhash::fast::RandomState;
 
 use crate::arena::{Arena, words};
+use crate::biased::Biased;
 use crate::config::{ConfigError, Limits};
 use crate::intern::{Chain, Entry, NONE, Names};
 use crate::page::Pages;
@@ -166,7 +167,7 @@ pub(crate) struct Shared {
 /// A store without types: see the module's text.
 pub(crate) struct Core {
     pub(crate) shared: Shared,
-    pub(crate) writer: Mutex<Writer>,
+    pub(crate) writer: Biased<Writer>,
 }
 
 impl Core {
@@ -220,7 +221,7 @@ impl Core {
             origins_writer,
             series,
         );
-        Ok(Self { shared, writer: Mutex::new(writer) })
+        Ok(Self { shared, writer: Biased::new(writer) })
     }
 
     /// When the oldest held record arrived; when there is none, or it vanishes while it is looked at, the latest

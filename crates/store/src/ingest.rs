@@ -6,10 +6,10 @@
 
 use std::fmt;
 
+use crate::biased::Guard;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
 use crate::input::{UNKNOWN_SERVICE, put_origin};
 use crate::store::{Added, Store};
-use crate::sync::{MutexGuard, unlocked};
 use crate::wire::{Encode, Value, WireError, fields};
 use crate::writer::{BATCH, Writer};
 use crate::{json_in, schema};
@@ -203,7 +203,7 @@ fn check(request: &[u8]) -> Result<(), WireError> {
 
 struct Ingest<'a> {
     store: &'a Store,
-    writer: MutexGuard<'a, Writer>,
+    writer: Guard<'a, Writer>,
     now: u64,
     result: Ingested,
     seen: u64,
@@ -267,7 +267,7 @@ impl Ingest<'_> {
         if self.seen.is_multiple_of(BATCH) {
             let report = self.writer.take_report();
             let core = &self.store.core;
-            unlocked(&mut self.writer, || {
+            self.writer.unlocked(|| {
                 if let Some(report) = report {
                     report.deliver(core);
                 }

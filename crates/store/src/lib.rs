@@ -59,9 +59,10 @@
 //! # Ok(()) }
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod arena;
+mod biased;
 mod chunk;
 mod config;
 mod core;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::biased::Guard;
 use crate::config::{ConfigError, Limits};
 use crate::core::Core;
 use crate::cursor::Cursor;
@@ -10,7 +11,6 @@ use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
 use crate::input::{Input, Log, Metric, Span, UNKNOWN_SERVICE, put_origin};
 use crate::stats::{Count, Stats};
-use crate::sync::MutexGuard;
 use crate::writer::{Record, TraceFull, Writer};
 
 /// What became of a record that was handed in.
@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// The writer, after what is too old at `now` was evicted.
-    pub(crate) fn lock_for(&self, now: u64) -> MutexGuard<'_, Writer> {
+    pub(crate) fn lock_for(&self, now: u64) -> Guard<'_, Writer> {
         loop {
             let mut writer = self.core.writer.lock();
             if !writer.expire(&self.core.shared, now) {
@@ -84,7 +84,7 @@ impl Store {
 
     /// Gives the writer's lock back, then tells the callback what was evicted under it.
     #[inline]
-    pub(crate) fn release(&self, mut writer: MutexGuard<'_, Writer>) {
+    pub(crate) fn release(&self, mut writer: Guard<'_, Writer>) {
         let report = writer.take_report();
         drop(writer);
         if let Some(report) = report {

@@ -136,3 +136,36 @@ fn readers_of_growing_series_see_every_point_once() {
     let held = std::iter::from_fn(|| cursor.next().map(|point| point.sequence()));
     assert!(held.eq((POINTS - CAPACITY as u64..POINTS).rev()));
 }
+
+#[test]
+fn a_writer_that_owns_the_lock_shares_it_with_others_who_come_now_and_then() {
+    let store = TraceStore::new(&Limits::with_capacity(1000)).unwrap();
+    let done = AtomicBool::new(false);
+    let add = |n: u64| {
+        let span =
+            Span { trace_id: u128::from(n + 1).to_be_bytes(), start_ns: n, ..Span::default() };
+        store.add(&span).sequence().unwrap()
+    };
+    let (mine, theirs) = thread::scope(|scope| {
+        let rare = (0..2).map(|_| {
+            scope.spawn(|| {
+                let mut sequences = Vec::new();
+                while !done.load(Ordering::Relaxed) {
+                    sequences.push(add(sequences.len() as u64));
+                    thread::sleep(std::time::Duration::from_micros(200));
+                }
+                sequences
+            })
+        });
+        let rare = rare.collect::<Vec<_>>();
+        let mine = (0..400_000).map(add).collect::<Vec<_>>();
+        done.store(true, Ordering::Relaxed);
+        (mine, rare.into_iter().flat_map(|handle| handle.join().unwrap()).collect::<Vec<_>>())
+    });
+    assert!(mine.is_sorted() && !theirs.is_empty());
+    let mut all = [mine, theirs].concat();
+    all.sort_unstable();
+    assert!(all.iter().copied().eq(0..all.len() as u64), "every sequence number is given once");
+    assert_eq!(store.stats().added, all.len() as u64);
+    assert_eq!(store.stats().count, 1000);
+}

@@ -79,3 +79,21 @@ fn a_trace_is_found_while_its_neighbours_come_and_go() {
         writer.join().unwrap();
     });
 }
+
+#[test]
+fn writers_take_turns_while_one_of_them_owns_the_lock() {
+    model(|| {
+        // As many records as make this thread the owner. A capacity with one bucket: which bucket a trace has is random.
+        let store = TraceStore::new(&limits(2)).unwrap();
+        (0..3).for_each(|n| add(&store, n));
+        let other = {
+            let store = store.clone();
+            loom::thread::spawn(move || store.add_at(&Span::default(), 1).sequence())
+        };
+        let mine = store.add_at(&Span::default(), 1).sequence();
+        let theirs = other.join().unwrap();
+        assert_eq!([mine.min(theirs), mine.max(theirs)], [Some(3), Some(4)]);
+        assert_eq!(store.stats().count, 2);
+        assert_eq!(store.stats().evicted, 3);
+    });
+}

@@ -3,7 +3,8 @@
 //! `cargo bench -p flightring-store` prints a Markdown table per question. Every figure is the median of several
 //! rounds, and the candidates take turns within a round, so that a noisy machine is noisy for all. What one thread does
 //! is measured in its processor time.
-//! `FLIGHTRING_LONG=1` adds stores of a million records, which take some gigabytes of memory.
+//! `FLIGHTRING_LONG=1` adds stores of a million records, which take some gigabytes of memory. Arguments choose questions:
+//! `cargo bench -p flightring-store --bench store -- inserts otlp`; without any, all are asked.
 //!
 //! Not criterion: it calibrates how often to run a body, and these change the store that they measure; the candidates differ
 //! by a factor of a thousand, and have to take turns; and processor time, percentiles and bytes are not what it measures.
@@ -206,7 +207,7 @@ fn measure(capacity: usize, services: usize, rounds: usize) {
     }
 }
 
-fn main() {
+fn inserts() {
     let long = std::env::var_os("FLIGHTRING_LONG").is_some();
     println!("## Insert + evict + index, and queries\n");
     println!(
@@ -223,10 +224,23 @@ fn main() {
             measure(1_000_000, services, 3);
         }
     }
-    memory();
-    metrics();
-    threads::measure();
-    otlp::measure();
+}
+
+fn main() {
+    let questions: [(&str, fn()); 5] = [
+        ("inserts", inserts),
+        ("memory", memory),
+        ("metrics", metrics),
+        ("threads", threads::measure),
+        ("otlp", otlp::measure),
+    ];
+    // Cargo adds options of its own.
+    let chosen = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect::<Vec<_>>();
+    for (name, ask) in questions {
+        if chosen.is_empty() || chosen.iter().any(|choice| choice == name) {
+            ask();
+        }
+    }
 }
 
 /// Bytes a record of 500 takes, by the figures that the tests hold against an allocator.
