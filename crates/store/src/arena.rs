@@ -8,6 +8,7 @@
 
 use std::sync::OnceLock;
 
+use crate::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wire::array;
 
@@ -73,7 +74,7 @@ fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
 
 /// What readers and the writer share.
 pub(crate) struct Arena {
-    /// Physical segment of a logical one, at `logical % table.len()`.
+    /// Physical segment of a logical one, see [`entry`](Self::entry). As long as there are segments, or longer.
     table: Box<[AtomicU32]>,
     segments: Box<[OnceLock<Segment>]>,
 }
@@ -101,7 +102,8 @@ impl Arena {
         // One segment may be half evicted, another half written.
         let count = max_words.div_ceil(SEGMENT_WORDS as u64) as usize + 2;
         let arena = Self {
-            table: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            // A power of two, because a division takes longer than what it is done for.
+            table: (0..count.next_power_of_two()).map(|_| AtomicU32::new(0)).collect(),
             segments: (0..count).map(|_| OnceLock::new()).collect(),
         };
         let writer =
@@ -109,10 +111,15 @@ impl Arena {
         (arena, writer)
     }
 
+    /// Which physical segment a logical one has.
+    #[inline]
+    fn entry(&self, logical: u64) -> &AtomicU32 {
+        &self.table[logical as usize & (self.table.len() - 1)]
+    }
+
     fn run(&self, offset: u64) -> Option<&[AtomicU64]> {
         let logical = offset / SEGMENT_WORDS as u64;
-        let physical =
-            self.table[(logical % self.table.len() as u64) as usize].load(Ordering::Relaxed);
+        let physical = self.entry(logical).load(Ordering::Relaxed);
         let segment = self.segments.get(physical as usize)?.get()?;
         Some(&segment[(offset % SEGMENT_WORDS as u64) as usize..])
     }
@@ -128,6 +135,14 @@ impl Arena {
             load(&run[..count], now);
             offset += count as u64;
             dst = later;
+        }
+    }
+
+    /// Has the `len` bytes at `offset` fetched, which will be read soon.
+    #[inline]
+    pub(crate) fn expect(&self, offset: u64, len: usize) {
+        if let Some(run) = self.run(offset) {
+            prefetch::for_reading(&run[..run.len().min(words(len) as usize)]);
         }
     }
 
@@ -180,12 +195,22 @@ impl ArenaWriter {
     fn run<'a>(&mut self, arena: &'a Arena) -> &'a [AtomicU64] {
         let logical = self.head / SEGMENT_WORDS as u64;
         let physical = if logical < self.mapped {
-            arena.table[(logical % arena.table.len() as u64) as usize].load(Ordering::Relaxed)
+            arena.entry(logical).load(Ordering::Relaxed)
         } else {
             self.map(arena, logical)
         };
         let segment = arena.segments[physical as usize].get_or_init(new_segment);
         &segment[(self.head % SEGMENT_WORDS as u64) as usize..]
+    }
+
+    /// Has the memory for the next `words` words fetched, as far as it lies in the segment at hand.
+    #[inline]
+    pub(crate) fn prepare(&self, arena: &Arena, words: u64) {
+        if self.head / (SEGMENT_WORDS as u64) < self.mapped
+            && let Some(run) = arena.run(self.head)
+        {
+            prefetch::for_writing(&run[..run.len().min(words as usize)]);
+        }
     }
 
     #[cold]
@@ -195,8 +220,7 @@ impl ArenaWriter {
             self.allocated += 1;
             self.allocated - 1
         });
-        arena.table[(logical % arena.table.len() as u64) as usize]
-            .store(physical, Ordering::Relaxed);
+        arena.entry(logical).store(physical, Ordering::Relaxed);
         physical
     }
 
@@ -207,8 +231,7 @@ impl ArenaWriter {
         let segment = offset / SEGMENT_WORDS as u64;
         let any = self.first_segment < segment;
         while self.first_segment < segment {
-            let entry = &arena.table[(self.first_segment % arena.table.len() as u64) as usize];
-            self.free.push(entry.load(Ordering::Relaxed));
+            self.free.push(arena.entry(self.first_segment).load(Ordering::Relaxed));
             self.first_segment += 1;
         }
         any

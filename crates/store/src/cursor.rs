@@ -16,6 +16,8 @@ use crate::writer::trace_words;
 
 /// Records fetched at a time.
 const PAGE: usize = 64;
+/// Of these, slots that are looked at before the bytes of their records are copied.
+const AHEAD: usize = 16;
 
 /// How much of what was asked for an answer can speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +106,13 @@ impl Cursor {
             .as_ref()
             .map(|text| memchr::memmem::Finder::new(text.as_bytes()).into_owned());
         let classes = filter.classes(signal);
-        let matcher =
+        let mut matcher =
             Matcher { signal, filter, finder, trace: None, service: None, names: None, classes };
-        let mut cursor = Self {
+        let (walk, answer) = matcher.plan(&core, asked, from);
+        Ok(Self {
             matcher,
-            walk: Walk::Nothing,
-            answer: None,
+            walk,
+            answer,
             page: shared.pages.take(),
             asked,
             from,
@@ -119,107 +122,7 @@ impl Cursor {
             finished: false,
             truncated: false,
             core,
-        };
-        cursor.plan();
-        Ok(cursor)
-    }
-
-    /// Looks the filter's names up and chooses the chain to follow: the one with the fewest records.
-    fn plan(&mut self) {
-        let core = Arc::clone(&self.core);
-        let shared = &core.shared;
-        let (from, to) = self.asked;
-        let mut best = (u64::MAX, None);
-        let mut offer = |count: u64, by: By, heads: Heads| {
-            if count < best.0 {
-                best = (count, Some((by, heads)));
-            }
-        };
-        if let Some(service) = &self.matcher.filter.service {
-            let Some((id, entry)) = shared.services.find(cut(service.as_bytes(), MAX_NAME)) else {
-                return;
-            };
-            self.matcher.service = Some(id);
-            offer(entry.chain.count(), By::Service, Heads::One(entry.chain.newest()));
-        }
-        if !self.matcher.filter.names.is_empty() {
-            let mut found = self
-                .matcher
-                .filter
-                .names
-                .iter()
-                .filter_map(|name| shared.names.find(cut(name.as_bytes(), MAX_NAME)))
-                .collect::<Vec<_>>();
-            found.sort_unstable_by_key(|(id, _)| *id);
-            found.dedup_by_key(|(id, _)| *id);
-            let chains = found.iter().map(|(_, entry)| &entry.chain).collect::<Vec<_>>();
-            offer(total(&chains), By::Name, heads(&chains));
-            self.matcher.names = Some(found.iter().map(|(id, _)| *id).collect());
-        }
-        if let Some(classes) = &self.matcher.classes {
-            let chains = classes
-                .iter()
-                .map(|&class| &shared.classes[usize::from(class)])
-                .collect::<Vec<_>>();
-            offer(total(&chains), By::Class, heads(&chains));
-        }
-        if let Some(trace) = self.matcher.filter.trace_id {
-            let trace = trace_words(trace);
-            let Some(newest) = core.newest_of_trace(trace) else { return };
-            self.matcher.trace = Some(trace);
-            best = (0, Some((By::Trace, Heads::One(newest))));
-        }
-        if shared.by_series {
-            let compiled = &self.matcher;
-            let wanted = |series: &Series| {
-                compiled.service.is_none_or(|service| service == series.service)
-                    && compiled.names.as_ref().is_none_or(|names| names.contains(&series.name))
-                    && compiled
-                        .classes
-                        .as_ref()
-                        .is_none_or(|classes| classes.contains(&series.class))
-            };
-            let newest_first = self.matcher.filter.order == Order::NewestFirst;
-            let range = (self.from, self.asked.1);
-            self.answer =
-                Some(Answer::collect(shared, &self.matcher.filter, range, newest_first, wanted));
-            return;
-        }
-        self.walk = match (best.1, self.matcher.filter.order) {
-            (None, Order::NewestFirst) => Walk::Down(to),
-            (None, Order::OldestFirst) => Walk::Up(from),
-            (Some((by, heads)), order) => {
-                let mut walk = match heads {
-                    Heads::One(head) => Walk::Chain(by, self.resumed(by, head)),
-                    Heads::Many(heads) => Walk::Chains(by, heads),
-                };
-                if order == Order::OldestFirst {
-                    let mut positions = Vec::new();
-                    while let Some(slot) = next_of(shared, &mut walk, self.asked, self.from) {
-                        positions.push(slot.position);
-                    }
-                    walk = Walk::Collected(positions);
-                }
-                walk
-            }
-        };
-    }
-
-    /// Where to begin on a chain: if the range ends at one of its records, as it does when an answer is continued, at
-    /// that record instead of at the newest.
-    fn resumed(&self, by: By, head: u64) -> u64 {
-        let (shared, end) = (&self.core.shared, self.asked.1);
-        if head == NONE || head <= end {
-            return head;
-        }
-        let (Some(newest), Some(at)) = (shared.load(head), shared.load(end)) else { return head };
-        let same = match by {
-            By::Trace => at.trace == newest.trace,
-            By::Service => at.service == newest.service,
-            By::Name => at.name == newest.name,
-            By::Class => at.class == newest.class,
-        };
-        if same { end } else { head }
+        })
     }
 
     /// The next record, or `None` at the end of the answer.
@@ -295,12 +198,20 @@ impl Cursor {
             if let Some(answer) = &mut self.answer {
                 self.finished = !page.fill(shared, answer, room);
             } else {
-                while page.hits.len() < room {
-                    let Some(slot) = next_of(shared, walk, self.asked, self.from) else {
-                        self.finished = true;
-                        break;
-                    };
-                    matcher.consider(shared, slot, page);
+                while page.hits.len() < room && !self.finished {
+                    // First the slots of all records, while the bytes of the first ones are on their way here.
+                    let copied = page.hits.len();
+                    while page.hits.len() < room.min(copied + AHEAD) {
+                        let Some(slot) = next_of(shared, walk, self.asked, self.from) else {
+                            self.finished = true;
+                            break;
+                        };
+                        if matcher.slot_matches(&slot) {
+                            shared.arena.expect(slot.offset, slot.len as usize);
+                            page.hits.push(Hit { slot, start: 0, origin: 0 });
+                        }
+                    }
+                    matcher.copy_hits(shared, page, copied);
                 }
                 matcher.add_origins(shared, page);
             }
@@ -341,18 +252,114 @@ impl Cursor {
 }
 
 impl Matcher {
-    /// Takes a record into the page if it matches and is still held when all of it is copied.
-    #[inline]
-    fn consider(&self, shared: &Shared, slot: Slot, page: &mut Page) {
-        if !self.slot_matches(&slot) {
-            return;
+    /// Looks the filter's names up and chooses the chain to follow: the one with the fewest records.
+    fn plan(&mut self, core: &Core, asked: (u64, u64), from: u64) -> (Walk, Option<Answer>) {
+        let shared = &core.shared;
+        let mut best = (u64::MAX, None);
+        let mut offer = |count: u64, by: By, heads: Heads| {
+            if count < best.0 {
+                best = (count, Some((by, heads)));
+            }
+        };
+        if let Some(service) = &self.filter.service {
+            let Some((id, entry)) = shared.services.find(cut(service.as_bytes(), MAX_NAME)) else {
+                return (Walk::Nothing, None);
+            };
+            self.service = Some(id);
+            offer(entry.chain.count(), By::Service, Heads::One(entry.chain.newest()));
         }
-        let start = page.copy(shared, &slot);
-        if shared.still_held(slot.position) && self.body_matches(page.wire(start, slot.len)) {
-            page.hits.push(Hit { slot, start, origin: 0 });
+        if !self.filter.names.is_empty() {
+            let mut found = self
+                .filter
+                .names
+                .iter()
+                .filter_map(|name| shared.names.find(cut(name.as_bytes(), MAX_NAME)))
+                .collect::<Vec<_>>();
+            found.sort_unstable_by_key(|(id, _)| *id);
+            found.dedup_by_key(|(id, _)| *id);
+            let chains = found.iter().map(|(_, entry)| &entry.chain).collect::<Vec<_>>();
+            offer(total(&chains), By::Name, heads(&chains));
+            self.names = Some(found.iter().map(|(id, _)| *id).collect());
+        }
+        if let Some(classes) = &self.classes {
+            let chains = classes
+                .iter()
+                .map(|&class| &shared.classes[usize::from(class)])
+                .collect::<Vec<_>>();
+            offer(total(&chains), By::Class, heads(&chains));
+        }
+        if let Some(trace) = self.filter.trace_id {
+            let trace = trace_words(trace);
+            let Some(newest) = core.newest_of_trace(trace) else { return (Walk::Nothing, None) };
+            self.trace = Some(trace);
+            best = (0, Some((By::Trace, Heads::One(newest))));
+        }
+        if shared.by_series {
+            let compiled = &*self;
+            let wanted = |series: &Series| {
+                compiled.service.is_none_or(|service| service == series.service)
+                    && compiled.names.as_ref().is_none_or(|names| names.contains(&series.name))
+                    && compiled
+                        .classes
+                        .as_ref()
+                        .is_none_or(|classes| classes.contains(&series.class))
+            };
+            let newest_first = self.filter.order == Order::NewestFirst;
+            let answer =
+                Answer::collect(shared, &self.filter, (from, asked.1), newest_first, wanted);
+            return (Walk::Nothing, Some(answer));
+        }
+        let walk = match (best.1, self.filter.order) {
+            (None, Order::NewestFirst) => Walk::Down(asked.1),
+            (None, Order::OldestFirst) => Walk::Up(from),
+            (Some((by, heads)), order) => {
+                let mut walk = match heads {
+                    Heads::One(head) => Walk::Chain(by, resumed(shared, asked.1, by, head)),
+                    Heads::Many(heads) => Walk::Chains(by, heads),
+                };
+                if order == Order::OldestFirst {
+                    let mut positions = Vec::new();
+                    while let Some(slot) = next_of(shared, &mut walk, asked, from) {
+                        positions.push(slot.position);
+                    }
+                    walk = Walk::Collected(positions);
+                }
+                walk
+            }
+        };
+        (walk, None)
+    }
+
+    /// Copies the bytes of the page's hits from `first` on, and drops those that do not match, or were evicted before all
+    /// of them was copied.
+    fn copy_hits(&self, shared: &Shared, page: &mut Page, first: usize) {
+        let mut hits = std::mem::take(&mut page.hits);
+        let mut index = 0;
+        let mut is_new = || {
+            index += 1;
+            index > first
+        };
+        if self.finder.is_some() {
+            hits.retain_mut(|hit| {
+                !is_new() || {
+                    hit.start = page.copy(shared, &hit.slot);
+                    let matches = shared.still_held(hit.slot.position)
+                        && self.body_matches(page.wire(hit.start, hit.slot.len));
+                    if !matches {
+                        page.take_back(hit.start);
+                    }
+                    matches
+                }
+            });
         } else {
-            page.take_back(start);
+            for hit in &mut hits[first..] {
+                hit.start = page.copy(shared, &hit.slot);
+            }
+            if !all_held(shared, &hits[first..]) {
+                hits.retain(|hit| !is_new() || shared.still_held(hit.slot.position));
+            }
         }
+        page.hits = hits;
     }
 
     fn slot_matches(&self, slot: &Slot) -> bool {
@@ -379,20 +386,28 @@ impl Matcher {
     /// Looks the origins of the page up, all at once, and drops what was evicted meanwhile: its origin's id may
     /// already mean another.
     fn add_origins(&self, shared: &Shared, page: &mut Page) {
-        let mut last = None;
+        // Spans of a trace come from a few services in turn.
+        const RECENT: usize = 8;
+        let mut recent = [(u32::MAX, 0); RECENT];
         shared.origins.resolve(|get| {
             for hit in &mut page.hits {
-                if last != Some(hit.slot.origin) {
-                    let Some(origin) = get(hit.slot.origin) else {
-                        hit.origin = usize::MAX;
-                        continue;
-                    };
-                    page.origins.push(origin);
-                    last = Some(hit.slot.origin);
+                let id = hit.slot.origin;
+                if let Some(&(_, known)) = recent.iter().find(|(other, _)| *other == id) {
+                    hit.origin = known;
+                    continue;
                 }
-                hit.origin = page.origins.len() - 1;
+                let Some(origin) = get(id) else {
+                    hit.origin = usize::MAX;
+                    continue;
+                };
+                hit.origin = page.origins.len();
+                recent[hit.origin % RECENT] = (id, hit.origin);
+                page.origins.push(origin);
             }
         });
+        if self.filter.attributes.is_empty() && all_held(shared, &page.hits) {
+            return;
+        }
         let mut hits = std::mem::take(&mut page.hits);
         hits.retain(|hit| {
             hit.origin != usize::MAX && shared.still_held(hit.slot.position) && {
@@ -408,6 +423,29 @@ impl Drop for Cursor {
     fn drop(&mut self) {
         self.core.shared.pages.give_back(std::mem::take(&mut self.page));
     }
+}
+
+/// Whether all of them are still held, so that what was read of them before this call is true.
+fn all_held(shared: &Shared, hits: &[Hit]) -> bool {
+    // The tail only moves up.
+    let oldest = hits.iter().map(|hit| hit.slot.position).min();
+    oldest.is_none_or(|position| shared.still_held(position))
+}
+
+/// Where to begin on a chain: if the range ends at one of its records, as it does when an answer is continued, at
+/// that record instead of at the newest.
+fn resumed(shared: &Shared, end: u64, by: By, head: u64) -> u64 {
+    if head == NONE || head <= end {
+        return head;
+    }
+    let (Some(newest), Some(at)) = (shared.load(head), shared.load(end)) else { return head };
+    let same = match by {
+        By::Trace => at.trace == newest.trace,
+        By::Service => at.service == newest.service,
+        By::Name => at.name == newest.name,
+        By::Class => at.class == newest.class,
+    };
+    if same { end } else { head }
 }
 
 /// The newest records of the chains to follow.

@@ -79,6 +79,7 @@ mod json_out;
 mod page;
 mod params;
 mod points;
+mod prefetch;
 mod record;
 mod recorder;
 mod schema;

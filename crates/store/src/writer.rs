@@ -9,6 +9,7 @@ use crate::core::{
 };
 use crate::evictions::{Evicted, OnEvict, Report};
 use crate::intern::{NONE, NamesWriter};
+use crate::prefetch;
 use crate::series::{SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Counter, Ordering, fence};
 
@@ -285,6 +286,9 @@ impl Writer {
         if self.arena.allocated_bytes() != memory_before {
             self.account(shared);
         }
+        // The next record will want these, and is likely to be as long.
+        self.arena.prepare(&shared.arena, needed);
+        prefetch::for_writing(shared.slot_at(self.head_index));
         Ok(position)
     }
 
