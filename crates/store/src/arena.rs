@@ -179,6 +179,8 @@ impl ArenaWriter {
         }
         store(run, whole);
         self.head += whole.len() as u64;
+        // The next record is likely to be as long.
+        prefetch::for_writing(&run[whole.len()..run.len().min(2 * whole.len())]);
         if !rest.is_empty() {
             let word = match run.get(whole.len()) {
                 Some(word) => word,
@@ -201,16 +203,6 @@ impl ArenaWriter {
         };
         let segment = arena.segments[physical as usize].get_or_init(new_segment);
         &segment[(self.head % SEGMENT_WORDS as u64) as usize..]
-    }
-
-    /// Has the memory for the next `words` words fetched, as far as it lies in the segment at hand.
-    #[inline]
-    pub(crate) fn prepare(&self, arena: &Arena, words: u64) {
-        if self.head / (SEGMENT_WORDS as u64) < self.mapped
-            && let Some(run) = arena.run(self.head)
-        {
-            prefetch::for_writing(&run[..run.len().min(words as usize)]);
-        }
     }
 
     #[cold]

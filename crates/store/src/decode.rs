@@ -2,7 +2,7 @@
 
 use crate::core::CLASSES;
 use crate::input::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
-use crate::wire::{Encode, Value, WireError, array, fields};
+use crate::wire::{Encode, Fields, Value, WireError, array, fields};
 use crate::writer::Record;
 
 /// Which kind of records.
@@ -307,12 +307,30 @@ pub(crate) fn resource_attributes(origin: &[u8]) -> impl Iterator<Item = &[u8]> 
     messages(messages(origin, 1).next().unwrap_or_default(), 1)
 }
 
-/// The messages (or texts) with this field number.
-pub(crate) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
-    fields(message).flatten().filter_map(move |field| match field {
-        (n, Value::Bytes(bytes)) if n == number => Some(bytes),
-        _ => None,
-    })
+/// The messages (or texts) with this field number, up to where the message is damaged.
+#[inline]
+pub(crate) fn messages(message: &[u8], number: u32) -> Messages<'_> {
+    Messages { fields: fields(message), number }
+}
+
+/// See [`messages`].
+pub(crate) struct Messages<'a> {
+    fields: Fields<'a>,
+    number: u32,
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            match self.fields.next()? {
+                Ok((number, Value::Bytes(bytes))) if number == self.number => return Some(bytes),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// Whether a value equals what was written in a filter.

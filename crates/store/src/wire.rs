@@ -113,6 +113,14 @@ impl<'a> Fields<'a> {
 
     #[inline(always)]
     fn field(&mut self) -> Result<(u32, Value<'a>), WireError> {
+        // Texts, ids and messages of up to 127 bytes are most of what there is.
+        if let [tag @ 8..0x80, len @ ..0x80, rest @ ..] = self.rest
+            && tag & 7 == 2
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            self.rest = rest;
+            return Ok((u32::from(tag >> 3), Value::Bytes(bytes)));
+        }
         let tag = self.varint()?;
         // Numbers from 1 to 2^29 - 1, and three bits for the type.
         if !(1 << 3..1 << 32).contains(&tag) {

@@ -286,8 +286,7 @@ impl Writer {
         if self.arena.allocated_bytes() != memory_before {
             self.account(shared);
         }
-        // The next record will want these, and is likely to be as long.
-        self.arena.prepare(&shared.arena, needed);
+        // The next record will want it.
         prefetch::for_writing(shared.slot_at(self.head_index));
         Ok(position)
     }

@@ -11,6 +11,7 @@
 
 mod origin;
 mod otlp;
+mod ready;
 mod sqlite;
 mod threads;
 
@@ -224,6 +225,7 @@ fn inserts() {
             measure(1_000_000, services, 3);
         }
     }
+    ready::measure(long);
 }
 
 fn main() {
