@@ -28,6 +28,9 @@ TEST(cpp_spans_are_recorded_by_their_scope) {
     CHECK(names == "GET /users;SELECT;");
     CHECK_EQ(spans.coverage().evicted, 0);
 
+    CHECK(recorder.trace_json(trace).find("\"depth\":1") != std::string::npos);
+    CHECK(recorder.summary_json(FLR_SIGNAL_TRACES).find("\"services\":{\"web\":2}") != std::string::npos);
+
     flr_filter filter = FLR_FILTER_INIT;
     filter.errors_only = 1;
     auto failed = recorder.spans(filter);

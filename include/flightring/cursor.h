@@ -110,6 +110,20 @@ typedef int32_t flr_export;
 typedef struct flr_cursor flr_cursor;
 
 /**
+ * An attribute that a record, or the resource it came with, must have.
+ */
+typedef struct {
+    /**
+     * Its name.
+     */
+    flr_text key;
+    /**
+     * The value it must have, written as text ("42", "true"); NULL: any.
+     */
+    flr_text value;
+} flr_attribute_filter;
+
+/**
  * Which records a query wants. Start it from FLR_FILTER_INIT; a member that is zero asks for nothing. A member that does not
  * apply to the records asked for (such as a severity for spans) is FLR_INVALID.
  */
@@ -202,6 +216,22 @@ typedef struct {
      * The most records to return; 0: all.
      */
     uint64_t limit;
+    /**
+     * Spans, events or metrics with one of these names, or with `name`.
+     */
+    const flr_text *names;
+    /**
+     * How many there are.
+     */
+    size_t name_count;
+    /**
+     * Records that have all of these attributes, and that of `attribute_key`.
+     */
+    const flr_attribute_filter *attributes;
+    /**
+     * How many there are.
+     */
+    size_t attribute_count;
 } flr_filter;
 
 /**
@@ -369,6 +399,21 @@ flr_status flr_recorder_query_metrics(const flr_recorder *recorder,
                                       flr_cursor **out) FLR_NOEXCEPT;
 
 /**
+ * A whole trace as JSON: {"traceId", "spans", "logs", "coverage"}. The spans are in the order of a waterfall: every span
+ * after its parent, siblings by their begin. Each is as flr_cursor_json() shows it, with its "depth" (0 for a root), and
+ * "orphan" if its parent is not held. "logs" says how many log records the trace has. `trace_id` are 16 bytes. Copies as
+ * much as fits into `dst`, without a final NUL, and sets `*needed` (which may be NULL) to the whole length.
+ *
+ * FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
+ */
+FLR_API
+flr_status flr_recorder_trace_json(const flr_recorder *recorder,
+                                   const uint8_t *trace_id,
+                                   char *dst,
+                                   size_t cap,
+                                   size_t *needed) FLR_NOEXCEPT;
+
+/**
  * Goes to the next record and describes it in `*found`.
  *
  * FLR_END: there is none. Errors: FLR_INVALID, FLR_FORKED.
@@ -425,9 +470,13 @@ FLR_API void flr_cursor_destroy(flr_cursor *cursor) FLR_NOEXCEPT;
 }  // extern "C"
 #endif  // __cplusplus
 
+/** A flr_attribute_filter with every member zero, which means its default. */
+#define FLR_ATTRIBUTE_FILTER_INIT \
+    { FLR_TEXT_INIT, FLR_TEXT_INIT }
+
 /** A flr_filter with every member zero, which means its default. */
 #define FLR_FILTER_INIT \
-    { (uint32_t)sizeof(flr_filter), 0, {0}, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_filter), 0, {0}, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, FLR_TEXT_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0 }
 
 /** A flr_found with every member zero, which means its default. */
 #define FLR_FOUND_INIT \

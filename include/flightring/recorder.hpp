@@ -31,6 +31,21 @@ inline std::uint64_t now_ns() noexcept {
                                           .count());
 }
 
+namespace detail {
+
+/** What a function gives that copies a text out. */
+template <typename Copy> std::string text_of(Copy copy) {
+    std::string out(1024, '\0');
+    std::size_t needed = 0;
+    while (check(copy(&out[0], out.size(), &needed)) == FLR_TRUNCATED) {
+        out.resize(needed);
+    }
+    out.resize(needed);
+    return out;
+}
+
+} // namespace detail
+
 /** An answer that is being read: `for (const flr_found &record : cursor)`. Used by one thread at a time, and once. */
 class cursor {
   public:
@@ -48,14 +63,9 @@ class cursor {
 
     /** The record at hand as a JSON object. */
     std::string json() const {
-        std::string out(1024, '\0');
-        std::size_t needed = 0;
-        if (check(flr_cursor_json(get(), &out[0], out.size(), &needed)) == FLR_TRUNCATED) {
-            out.resize(needed);
-            check(flr_cursor_json(get(), &out[0], out.size(), &needed));
-        }
-        out.resize(needed);
-        return out;
+        return detail::text_of([this](char *dst, std::size_t cap, std::size_t *needed) {
+            return flr_cursor_json(get(), dst, cap, needed);
+        });
     }
 
     /** Fetches an attribute of the record at hand; false if there is none. */
@@ -144,6 +154,20 @@ class recorder {
     cursor logs(const flr_filter &filter = FLR_FILTER_INIT) const { return query(flr_recorder_query_logs, filter); }
     cursor metrics(const flr_filter &filter = FLR_FILTER_INIT) const {
         return query(flr_recorder_query_metrics, filter);
+    }
+
+    /** A whole trace as JSON, its spans in the order of a waterfall; see flr_recorder_trace_json(). */
+    std::string trace_json(const std::uint8_t (&trace_id)[16]) const {
+        return detail::text_of([&](char *dst, std::size_t cap, std::size_t *needed) {
+            return flr_recorder_trace_json(get(), trace_id, dst, cap, needed);
+        });
+    }
+
+    /** The services, names and classes of the records held, with counts; see flr_recorder_summary_json(). */
+    std::string summary_json(std::int32_t signal) const {
+        return detail::text_of([&](char *dst, std::size_t cap, std::size_t *needed) {
+            return flr_recorder_summary_json(get(), signal, dst, cap, needed);
+        });
     }
 
     void snapshot(const std::string &name) { check(flr_recorder_snapshot(get(), name.c_str())); }

@@ -125,6 +125,21 @@ flr_status flr_recorder_stats_json(const flr_recorder *recorder,
                                    size_t cap,
                                    size_t *needed) FLR_NOEXCEPT;
 
+/**
+ * Which services, names and classes (statuses of spans, severity numbers of log records, types of metric points) the held
+ * records of a signal (a flr_signal) have, each with how many records: {"services": {"api": 3}, "names": {}, "classes": {}}.
+ * The counts of services sum to the number of records, and so do those of classes; records without a name have none. Copies
+ * as much as fits into `dst`, without a final NUL, and sets `*needed` (which may be NULL) to the whole length.
+ *
+ * FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
+ */
+FLR_API
+flr_status flr_recorder_summary_json(const flr_recorder *recorder,
+                                     int32_t signal,
+                                     char *dst,
+                                     size_t cap,
+                                     size_t *needed) FLR_NOEXCEPT;
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -17,7 +17,7 @@ use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
 use crate::logger_options::unknown;
 use crate::recorder::{flr_recorder, snapshot_failed};
-use crate::recorder_add::{bytes, flr_attribute, flr_text};
+use crate::recorder_add::{array, bytes, flr_attribute, flr_text};
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, invalid};
 
@@ -64,6 +64,16 @@ pub enum flr_export {
     OtlpJson = 1,
     /// A JSON object a record, each followed by a newline.
     Ndjson = 2,
+}
+
+/// An attribute that a record, or the resource it came with, must have.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct flr_attribute_filter {
+    /// Its name.
+    pub key: flr_text,
+    /// The value it must have, written as text ("42", "true"); NULL: any.
+    pub value: flr_text,
 }
 
 /// Which records a query wants. Start it from FLR_FILTER_INIT; a member that is zero asks for nothing. A member that does not
@@ -115,6 +125,14 @@ pub struct flr_filter {
     pub to_sequence: u64,
     /// The most records to return; 0: all.
     pub limit: u64,
+    /// Spans, events or metrics with one of these names, or with `name`.
+    pub names: *const flr_text,
+    /// How many there are.
+    pub name_count: usize,
+    /// Records that have all of these attributes, and that of `attribute_key`.
+    pub attributes: *const flr_attribute_filter,
+    /// How many there are.
+    pub attribute_count: usize,
 }
 
 // SAFETY: repr(C), the size first, integers, pointers and structs of these only.
@@ -215,6 +233,15 @@ unsafe fn text_if_set(text: flr_text, member: &str) -> Result<Option<String>, fl
     }
 }
 
+/// A value that an attribute must have: an empty one is a value, too.
+unsafe fn value_if_set(value: flr_text, member: &str) -> Result<Option<String>, flr_status> {
+    if value.data.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: passed on.
+    unsafe { text_if_set(value, member) }.map(|text| Some(text.unwrap_or_default()))
+}
+
 fn severity_of(severity: i32, member: &str) -> Result<Option<u8>, flr_status> {
     match u8::try_from(severity) {
         Ok(0) => Ok(None),
@@ -247,16 +274,32 @@ unsafe fn filter_of(
         )
     };
     wanted.names.extend(name);
+    // SAFETY: as many texts as the filter says, as documented.
+    for &name in unsafe { array(given.names, given.name_count, "filter.names")? } {
+        // SAFETY: as above.
+        let name = unsafe { text_if_set(name, "names")? };
+        wanted
+            .names
+            .push(name.ok_or_else(|| invalid(format_args!("a name in filter.names is empty")))?);
+    }
     if let Some(key) = key {
-        let value = if given.attribute_value.data.is_null() {
-            None
-        } else {
-            // SAFETY: as above. An empty value is a value.
-            Some(
-                unsafe { text_if_set(given.attribute_value, "attribute_value")? }
-                    .unwrap_or_default(),
+        // SAFETY: as above.
+        let value = unsafe { value_if_set(given.attribute_value, "attribute_value")? };
+        wanted.attributes.push(AttributeFilter { key, value });
+    }
+    // SAFETY: as many filters as the filter says, as documented.
+    let attributes =
+        unsafe { array(given.attributes, given.attribute_count, "filter.attributes")? };
+    for attribute in attributes {
+        // SAFETY: as above.
+        let (key, value) = unsafe {
+            (
+                text_if_set(attribute.key, "attributes")?,
+                value_if_set(attribute.value, "attributes")?,
             )
         };
+        let key =
+            key.ok_or_else(|| invalid(format_args!("a key in filter.attributes is empty")))?;
         wanted.attributes.push(AttributeFilter { key, value });
     }
     let set = |value: u64| Some(value).filter(|value| *value != 0);
@@ -356,6 +399,33 @@ pub unsafe extern "C" fn flr_recorder_query_metrics(
 ) -> flr_status {
     // SAFETY: as documented.
     unsafe { query(recorder, Signal::Metrics, filter, out) }
+}
+
+/// A whole trace as JSON: {"traceId", "spans", "logs", "coverage"}. The spans are in the order of a waterfall: every span
+/// after its parent, siblings by their begin. Each is as flr_cursor_json() shows it, with its "depth" (0 for a root), and
+/// "orphan" if its parent is not held. "logs" says how many log records the trace has. `trace_id` are 16 bytes. Copies as
+/// much as fits into `dst`, without a final NUL, and sets `*needed` (which may be NULL) to the whole length.
+///
+/// FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_recorder_trace_json(
+    recorder: *const flr_recorder,
+    trace_id: *const u8,
+    dst: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> flr_status {
+    guard(|| {
+        crate::buffer::required(trace_id, "trace_id")?;
+        // SAFETY: a live recorder and room in `dst`, as documented.
+        let (recorder, dst) = unsafe { (handle::get(recorder)?, output(dst.cast(), cap)?) };
+        // SAFETY: not NULL, and 16 bytes, as documented; bytes have no alignment.
+        let trace_id = unsafe { trace_id.cast::<[u8; 16]>().read() };
+        let trace = recorder.trace_json(trace_id);
+        let text = trace.map_err(|error| invalid(format_args!("{error}")))?.to_string();
+        // SAFETY: NULL or writable, as documented.
+        unsafe { text_out(&text, dst, needed) }
+    })
 }
 
 fn text_view(bytes: &[u8]) -> flr_text {

@@ -299,7 +299,11 @@ pub(crate) unsafe fn bytes<'a>(text: flr_text) -> Result<&'a [u8], flr_status> {
 }
 
 /// A caller's array.
-unsafe fn array<'a, T>(data: *const T, count: usize, member: &str) -> Result<&'a [T], flr_status> {
+pub(crate) unsafe fn array<'a, T>(
+    data: *const T,
+    count: usize,
+    member: &str,
+) -> Result<&'a [T], flr_status> {
     if count == 0 {
         return Ok(&[]);
     }

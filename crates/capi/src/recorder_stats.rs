@@ -122,3 +122,26 @@ pub unsafe extern "C" fn flr_recorder_stats_json(
         unsafe { text_out(&recorder.stats_json().to_string(), dst, needed) }
     })
 }
+
+/// Which services, names and classes (statuses of spans, severity numbers of log records, types of metric points) the held
+/// records of a signal (a flr_signal) have, each with how many records: {"services": {"api": 3}, "names": {}, "classes": {}}.
+/// The counts of services sum to the number of records, and so do those of classes; records without a name have none. Copies
+/// as much as fits into `dst`, without a final NUL, and sets `*needed` (which may be NULL) to the whole length.
+///
+/// FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flr_recorder_summary_json(
+    recorder: *const flr_recorder,
+    signal: i32,
+    dst: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> flr_status {
+    guard(|| {
+        // SAFETY: a live recorder and room in `dst`, as documented.
+        let (recorder, dst) = unsafe { (handle::get(recorder)?, output(dst.cast(), cap)?) };
+        let summary = recorder.summary_json(signal_of(signal)?);
+        // SAFETY: NULL or writable, as documented.
+        unsafe { text_out(&summary.to_string(), dst, needed) }
+    })
+}
