@@ -450,6 +450,7 @@ pub unsafe extern "C" fn flr_cursor_next(
             handle::get_mut(cursor)?
         };
         let record = cursor.next().ok_or(flr_status::END)?;
+        let parts = record.parts();
         let (has_number, is_integer, value, integer) = match record.number() {
             Some(flightring_store::Number::Int(integer)) => (1, 1, 0.0, integer),
             Some(flightring_store::Number::Double(value)) => (1, 0, value, 0),
@@ -463,15 +464,15 @@ pub unsafe extern "C" fn flr_cursor_next(
             time_ns: record.time_ns(),
             second_time_ns: record.second_time_ns(),
             trace_id: record.trace_id(),
-            span_id: record.span_id(),
-            parent_id: record.parent_id(),
+            span_id: parts.span_id,
+            parent_id: parts.parent_id,
             code: record.class().into(),
             kind: record.kind().into(),
             placeholder: record.is_placeholder().into(),
             has_number,
             is_integer,
             service: text_view(record.service_bytes()),
-            name: text_view(record.name_bytes()),
+            name: text_view(parts.name),
             body: text_view(record.body_bytes().unwrap_or_default()),
             wire: text_view(record.wire()),
             value,

@@ -46,6 +46,11 @@ unsafe fn declared_size<T: SizedStruct>(at: *const T) -> Result<usize, flr_statu
 pub(crate) unsafe fn read<T: SizedStruct>(from: *const T) -> Result<T, flr_status> {
     // SAFETY: passed on.
     let size = unsafe { declared_size(from)? };
+    if size == size_of::<T>() {
+        // SAFETY: as large as a T, whose fields C's own values are valid for, by the trait's contract; the alignment of
+        // structs on the other side is not ours to trust.
+        return Ok(unsafe { from.read_unaligned() });
+    }
     let known = size.min(size_of::<T>());
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: both sides are valid for `known` bytes: ours is a T, theirs has `size`.

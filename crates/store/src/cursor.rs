@@ -41,7 +41,7 @@ pub struct Coverage {
 struct Matcher {
     signal: Signal,
     filter: Filter,
-    finder: Option<memchr::memmem::Finder<'static>>,
+    finder: Option<Box<memchr::memmem::Finder<'static>>>,
     trace: Option<[u64; 2]>,
     service: Option<u32>,
     names: Option<Vec<u32>>,
@@ -104,7 +104,7 @@ impl Cursor {
         let finder = filter
             .text
             .as_ref()
-            .map(|text| memchr::memmem::Finder::new(text.as_bytes()).into_owned());
+            .map(|text| Box::new(memchr::memmem::Finder::new(text.as_bytes()).into_owned()));
         let classes = filter.classes(signal);
         let mut matcher =
             Matcher { signal, filter, finder, trace: None, service: None, names: None, classes };

@@ -100,7 +100,7 @@ pub use input::{
     Attribute, Buckets, Event, Link, Log, Metric, Number, Point, Span, Temporality, Value,
 };
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
-pub use record::RecordRef;
+pub use record::{Parts, RecordRef};
 pub use recorder::{Recorder, RecorderOptions, Snapshot, SnapshotError};
 pub use stats::{Count, Stats};
 pub use store::{Added, LogStore, MetricStore, TraceStore};

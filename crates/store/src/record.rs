@@ -20,6 +20,17 @@ pub struct RecordRef<'a> {
     pub(crate) wire: &'a [u8],
 }
 
+/// Parts of a record: see [`RecordRef::name_bytes`], [`RecordRef::span_id`] and [`RecordRef::parent_id`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parts<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its span.
+    pub span_id: [u8; 8],
+    /// The parent of its span.
+    pub parent_id: [u8; 8],
+}
+
 impl<'a> RecordRef<'a> {
     /// What kind of record it is.
     #[must_use]
@@ -112,6 +123,29 @@ impl<'a> RecordRef<'a> {
     #[must_use]
     pub fn parent_id(&self) -> [u8; 8] {
         if self.signal == Signal::Traces { array(self.field(4)) } else { [0; 8] }
+    }
+
+    /// Name, span id and parent id, found in one go.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'a> {
+        // No field has the number 0.
+        let (name, span, parent) = match self.signal {
+            Signal::Traces => (5, 2, 4),
+            Signal::Logs => (12, 10, 0),
+            Signal::Metrics => (1, 0, 0),
+        };
+        let mut parts = Parts::default();
+        for field in fields(self.wire) {
+            let Ok((number, Value::Bytes(bytes))) = field else { continue };
+            if number == name {
+                parts.name = bytes;
+            } else if number == span {
+                parts.span_id = array(bytes);
+            } else if number == parent {
+                parts.parent_id = array(bytes);
+            }
+        }
+        parts
     }
 
     /// The message of a log record, if it is a text.

@@ -55,9 +55,27 @@ impl Store {
     }
 
     /// Adds a record that is handed in.
+    #[inline]
     pub(crate) fn add<I: Input>(&self, input: &I, now: u64) -> Added {
+        self.add_with(self.lock_for(now), input, now)
+    }
+
+    /// The same, unless a callback for evictions is set: then nothing happens.
+    #[inline]
+    pub(crate) fn add_unwatched<I: Input>(&self, input: &I, now: u64) -> Option<Added> {
+        loop {
+            let mut writer = self.core.writer.lock();
+            if writer.is_watched() {
+                return None;
+            }
+            if !writer.expire(&self.core.shared, now) {
+                return Some(self.add_with(writer, input, now));
+            }
+        }
+    }
+
+    fn add_with<I: Input>(&self, mut writer: Guard<'_, Writer>, input: &I, now: u64) -> Added {
         let shared = &self.core.shared;
-        let mut writer = self.lock_for(now);
         // Out of the writer while both are in use; it keeps its memory.
         let mut scratch = std::mem::take(&mut writer.scratch);
         let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
@@ -251,6 +269,12 @@ macro_rules! typed_store {
             /// age is measured by them.
             pub fn add_at(&self, record: &$record<'_>, now_ns: u64) -> Added {
                 self.0.add(record, now_ns)
+            }
+
+            /// Copies a record in as [`add`](Self::add) does, unless a callback for evictions is set: then nothing is
+            /// done, and `None` returned. So no code of others runs inside, which may end what the caller has borrowed.
+            pub fn add_unwatched(&self, record: &$record<'_>) -> Option<Added> {
+                self.0.add_unwatched(record, now())
             }
 
             /// The records that pass `filter`.

@@ -114,6 +114,11 @@ impl Writer {
         self.on_evict.replace(on_evict)
     }
 
+    /// Whether somebody is to be told of what is evicted.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.on_evict.is_some()
+    }
+
     /// What was evicted since the last time, to be delivered when the lock is released.
     #[inline]
     pub(crate) fn take_report(&mut self) -> Option<Report> {
