@@ -208,38 +208,35 @@ fn measure(capacity: usize, services: usize, rounds: usize) {
     }
 }
 
-fn inserts() {
-    let long = std::env::var_os("FLIGHTRING_LONG").is_some();
-    println!("## Insert + evict + index, and queries\n");
+fn inserts(capacities: &[usize], rounds: usize) {
+    println!("\n## Insert + evict + index, and queries\n");
     println!(
         "| store | capacity | services | inserts M/s | insert ns | by trace us | newest 50 of a service us |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for capacity in [10_000, 100_000] {
+    for &capacity in capacities {
         for services in [1, 10, 1000] {
-            measure(capacity, services, 5);
+            measure(capacity, services, rounds);
         }
     }
-    if long {
-        for services in [1, 10, 1000] {
-            measure(1_000_000, services, 3);
-        }
-    }
-    ready::measure(long);
 }
 
 fn main() {
-    let questions: [(&str, fn()); 5] = [
-        ("inserts", inserts),
-        ("memory", memory),
-        ("metrics", metrics),
-        ("threads", threads::measure),
-        ("otlp", otlp::measure),
+    let long = std::env::var_os("FLIGHTRING_LONG").is_some();
+    let questions: [(&str, &dyn Fn()); 7] = [
+        ("inserts", &|| inserts(&[10_000, 100_000], 5)),
+        ("million", &|| inserts(&[1_000_000], 3)),
+        ("ready", &|| ready::measure(long)),
+        ("memory", &memory),
+        ("metrics", &metrics),
+        ("threads", &threads::measure),
+        ("otlp", &otlp::measure),
     ];
     // Cargo adds options of its own.
     let chosen = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect::<Vec<_>>();
     for (name, ask) in questions {
-        if chosen.is_empty() || chosen.iter().any(|choice| choice == name) {
+        let by_default = chosen.is_empty() && (long || name != "million");
+        if by_default || chosen.iter().any(|choice| choice == name) {
             ask();
         }
     }
