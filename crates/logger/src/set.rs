@@ -3,7 +3,7 @@ use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::engine::Engine;
 use crate::local;
@@ -53,8 +53,9 @@ struct Inner {
     options: SetOptions,
     engine: Arc<Engine>,
     generation: u32,
-    /// None once it is closed.
-    logs: Mutex<State>,
+    logs: RwLock<State>,
+    /// Held while a log is being opened, which takes a while, so that those that are open can be found meanwhile.
+    opening: Mutex<()>,
 }
 
 struct State {
@@ -92,7 +93,8 @@ impl LoggerSet {
                 options,
                 engine: Arc::new(engine),
                 generation: local::generation(),
-                logs: Mutex::new(State { open: true, logs: BTreeMap::new() }),
+                logs: RwLock::new(State { open: true, logs: BTreeMap::new() }),
+                opening: Mutex::new(()),
             }),
         })
     }
@@ -114,21 +116,30 @@ impl LoggerSet {
         }
         let name = file_stem(name)?;
         let inner = &*self.inner;
-        let mut state = inner.logs.lock();
-        if let Some(logger) = state.logs.get(&name) {
-            return Ok(logger.share());
+        let find = || inner.logs.read().logs.get(&name).map(Logger::share);
+        if let Some(found) = find() {
+            return Ok(found);
         }
-        if !state.open {
+        let _opening = inner.opening.lock();
+        // Another thread may have opened it meanwhile.
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        let (open, logs) = {
+            let state = inner.logs.read();
+            (state.open, state.logs.len())
+        };
+        if !open {
             return bad("the set is closed".into());
         }
-        if state.logs.len() >= inner.options.most_logs {
-            return bad(format!("there are {} logs, as many as there may be", state.logs.len()));
+        if logs >= inner.options.most_logs {
+            return bad(format!("there are {logs} logs, as many as there may be"));
         }
         let path = inner.options.folder.join(format!("{name}.log"));
         let options = Options { path, ..inner.options.each.clone() };
         let logger = Logger::open_with(&options, Arc::clone(&inner.engine), false)?;
         let handle = logger.share();
-        state.logs.insert(name, logger);
+        inner.logs.write().logs.insert(name, logger);
         Ok(handle)
     }
 
@@ -154,7 +165,7 @@ impl LoggerSet {
 
     /// In a forked child there are none, because the lock may be held by a thread that is not there.
     fn with_logs<R: Default>(&self, f: impl FnOnce(&BTreeMap<String, Logger>) -> R) -> R {
-        if self.is_forked() { R::default() } else { f(&self.inner.logs.lock().logs) }
+        if self.is_forked() { R::default() } else { f(&self.inner.logs.read().logs) }
     }
 
     /// Closes all logs. Closing again gives the same answer.
@@ -169,10 +180,11 @@ impl LoggerSet {
         if self.inner.engine.is_here() {
             return Err((String::new(), CloseError::InWatch));
         }
-        let mut state = self.inner.logs.lock();
-        state.open = false;
+        // What is being opened is in the set by then, and nothing is opened after.
+        let _opening = self.inner.opening.lock();
+        self.inner.logs.write().open = false;
         let mut result = Ok(());
-        for (name, logger) in &state.logs {
+        for (name, logger) in &self.inner.logs.read().logs {
             if let Err(error) = logger.close()
                 && result.is_ok()
             {
