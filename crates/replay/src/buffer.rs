@@ -6,8 +6,8 @@ use crossbeam_utils::CachePadded;
 use flightring_ring::CreateError;
 
 use crate::gate::{Gate, Held};
-use crate::storage::{self, Storage};
-use crate::sync::{self, AtomicBool, AtomicU64, AtomicUsize, Ordering, Slot, fence};
+use crate::storage::{self, Bytes, Storage};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::{FutureOffset, WriteError};
 
 /// How often a read starts over when a writer went once around the whole buffer during its copy, before it reports
@@ -24,8 +24,9 @@ pub struct ReplayBuffer {
     shared: CachePadded<Shared>,
     writer: CachePadded<Writer>,
     capacity: usize,
-    /// Bytes of storage: the capacity in whole words.
-    size: usize,
+    /// If the storage's size is a power of two, what is to be kept of an offset to get its place; 0 if it is not. Dividing takes
+    /// longer than copying a line.
+    mask: u64,
 }
 
 struct Shared {
@@ -35,7 +36,7 @@ struct Shared {
     reserved: AtomicU64,
     /// Nothing below this is offered: where counting began, or was cleared.
     floor: AtomicU64,
-    storage: Slot<Storage>,
+    storage: Storage,
     closed: AtomicBool,
 }
 
@@ -107,7 +108,7 @@ impl ReplayBuffer {
                 total: AtomicU64::new(start),
                 reserved: AtomicU64::new(start),
                 floor: AtomicU64::new(start),
-                storage: Slot::empty(),
+                storage: Storage::new(size),
                 closed: AtomicBool::new(false),
             }),
             writer: CachePadded::new(Writer {
@@ -115,7 +116,7 @@ impl ReplayBuffer {
                 head: AtomicUsize::new((start % size as u64) as usize),
             }),
             capacity,
-            size,
+            mask: if size.is_power_of_two() { size as u64 - 1 } else { 0 },
         })
     }
 
@@ -166,40 +167,38 @@ impl ReplayBuffer {
                 Err(FutureOffset { offset, total })
             };
         }
-        Ok(self.copy_from(offset, dst))
+        self.copy_from(offset, dst)
     }
 
-    fn copy_from(&self, offset: u64, dst: &mut [u8]) -> Read {
+    /// The offset is below the total. The result is [`read_from`](Self::read_from)'s own, so that it is made where it is wanted:
+    /// to move it costs as much as to copy some cache lines.
+    fn copy_from(&self, offset: u64, dst: &mut [u8]) -> Result<Read, FutureOffset> {
         let Shared { reserved, floor, storage, .. } = &*self.shared;
-        let guard = sync::pin();
         for _ in 0..ATTEMPTS {
             let closed = self.is_closed();
             let total = self.total();
-            // Loaded after `total`, so it is the storage that `total` was published in, or a later one; and before
-            // `floor`, so that the offsets from before a later storage are below it.
-            let storage = storage.get(&guard);
-            let floor = floor.load(Ordering::Acquire);
-            let start = offset.max(floor).max(total.saturating_sub(self.capacity as u64));
+            let start = offset
+                .max(floor.load(Ordering::Acquire))
+                .max(total.saturating_sub(self.capacity as u64));
             if start > total {
                 // Cleared just now, after more was written.
                 continue;
             }
             let len = usize::try_from(total - start).map_or(dst.len(), |held| held.min(dst.len()));
-            let read = |start: u64, len: usize| Read {
-                start,
-                len,
-                skipped: start - offset,
-                total,
-                end: closed && start + len as u64 == total,
+            let read = |start: u64, len: usize| {
+                let end = closed && start + len as u64 == total;
+                Ok(Read { start, len, skipped: start - offset, total, end })
             };
             if len == 0 {
                 return read(start, 0);
             }
-            let Some(storage) = storage else { continue };
-            storage.read((start % self.size as u64) as usize, &mut dst[..len]);
-            // Whatever write a copied byte came from, its reservation is seen.
+            // Something was written, so it is there.
+            let Some(bytes) = storage.get() else { continue };
+            bytes.read(self.place(start), &mut dst[..len]);
+            // Whatever write a copied byte came from, its reservation is seen; and if it was discarded, the new floor is.
             fence(Ordering::Acquire);
-            let intact = reserved.load(Ordering::Relaxed).saturating_sub(self.size as u64);
+            let intact = reserved.load(Ordering::Relaxed).saturating_sub(storage.size() as u64);
+            let intact = intact.max(floor.load(Ordering::Relaxed));
             if intact <= start {
                 return read(start, len);
             }
@@ -210,7 +209,14 @@ impl ReplayBuffer {
             }
         }
         let total = self.total();
-        Read { start: total, len: 0, skipped: total - offset, total, end: false }
+        Ok(Read { start: total, len: 0, skipped: total - offset, total, end: false })
+    }
+
+    /// Where in the storage the byte at `offset` is.
+    #[inline]
+    fn place(&self, offset: u64) -> usize {
+        let size = self.shared.storage.size() as u64;
+        (if self.mask != 0 { offset & self.mask } else { offset % size }) as usize
     }
 
     /// Waits until there is something to read at `offset`, at most for `timeout` (`None`: for ever), and says why
@@ -323,7 +329,10 @@ impl ReplayBuffer {
     /// Bytes of memory held for the history now: 0 before the first write and after [`clear`](Self::clear).
     #[must_use]
     pub fn allocated(&self) -> usize {
-        if self.shared.storage.is_empty() { 0 } else { self.size }
+        let Shared { total, floor, storage, .. } = &*self.shared;
+        // In this order: a clear between the two makes it 0.
+        let floor = floor.load(Ordering::Acquire);
+        if total.load(Ordering::Acquire) > floor { storage.size() } else { 0 }
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -340,7 +349,7 @@ impl WriteGuard<'_> {
     #[inline(always)]
     pub fn write(&mut self, data: &[u8]) -> Result<u64, WriteError> {
         let Shared { total, reserved, storage, closed, .. } = &*self.buffer.shared;
-        let size = self.buffer.size;
+        let size = storage.size();
         if closed.load(Ordering::Relaxed) {
             return Err(WriteError::Closed);
         }
@@ -349,21 +358,20 @@ impl WriteGuard<'_> {
             return Ok(start);
         }
         let end = start.checked_add(data.len() as u64).ok_or(WriteError::OffsetsExhausted)?;
-        // SAFETY: `retire` is called by `clear` only, through the one guard that exists: this one.
-        let storage = match unsafe { storage.get_unguarded() } {
-            Some(storage) => storage,
+        let bytes = match storage.get() {
+            Some(bytes) => bytes,
             None => self.allocate()?,
         };
 
         let (mut kept, mut head) = (data, self.buffer.writer.head.load(Ordering::Relaxed));
         if data.len() > self.buffer.capacity {
             kept = &data[data.len() - self.buffer.capacity..];
-            head = ((end - kept.len() as u64) % size as u64) as usize;
+            head = self.buffer.place(end - kept.len() as u64);
         }
         reserved.store(end, Ordering::Relaxed);
         // Whoever sees a byte of what follows also sees the reservation.
         fence(Ordering::Release);
-        storage.write(head, kept);
+        bytes.write(head, kept);
         total.store(end, Ordering::Release);
 
         head += kept.len();
@@ -377,22 +385,18 @@ impl WriteGuard<'_> {
 
     /// The storage of the first write.
     #[cold]
-    fn allocate(&self) -> Result<&Storage, WriteError> {
-        let slot = &self.buffer.shared.storage;
-        let error = WriteError::OutOfMemory { bytes: self.buffer.size };
-        slot.fill(Storage::new(self.buffer.size).ok_or(error)?);
-        // SAFETY: as in `write`, which calls this.
-        unsafe { slot.get_unguarded() }.ok_or(error)
+    fn allocate(&self) -> Result<Bytes<'_>, WriteError> {
+        let storage = &self.buffer.shared.storage;
+        storage.allocate().ok_or(WriteError::OutOfMemory { bytes: storage.size() })
     }
 
     /// As [`ReplayBuffer::clear`].
     pub fn clear(&mut self) {
         let Shared { total, floor, storage, .. } = &*self.buffer.shared;
         floor.store(total.load(Ordering::Relaxed), Ordering::Release);
-        // SAFETY: this is the one guard that exists, borrowed exclusively: no writer has the storage or fills the slot,
-        // and nobody else is here.
-        unsafe { storage.retire() };
-        sync::reclaim();
+        // Whoever sees a zero of what follows also sees the floor.
+        fence(Ordering::Release);
+        storage.discard();
     }
 
     /// As [`ReplayBuffer::total`]; nobody else can change it while the guard lives.

@@ -40,8 +40,11 @@
 //!
 //! # Memory
 //!
-//! The storage is allocated by the first write that is not empty, and given back by `clear` while readers may still
-//! be copying out of it: epoch reclamation frees it when the last of them is done.
+//! The storage is allocated by the first write that is not empty. `clear` gives its memory back at once, also while readers
+//! copy out of it: their addresses stay, and what they find there becomes zeros, as if a writer had overwritten all
+//! of it. So clearing is one more write to them: first the floor moves up to `total`, then the bytes go, and a reader whose
+//! copy may have met them sees the floor. Nothing has to be kept until the last reader is done, and a reader
+//! announces itself to nobody, which would cost it a full fence.
 //!
 //! ```
 //! use flightring_replay::ReplayBuffer;

@@ -3,9 +3,9 @@ use std::arch::asm;
 use super::WORD;
 use crate::sync::AtomicU64;
 
-/// From here on, and below [`STRING_COPY`], wide registers are faster, where the processor has them.
+/// From here on wide registers are used in a loop with as little as possible around it, where the processor has them.
 const WIDE_COPY: usize = 512;
-/// From here on the microcoded string copy is the fastest that the processor has.
+/// From here on the microcoded string copy is as fast as anything, and uses no register.
 const STRING_COPY: usize = 16 * 1024;
 
 /// Stores `data` at byte `at`. The caller is the only writer; the range lies inside `words`.
@@ -36,6 +36,12 @@ pub(crate) fn load(words: &[AtomicU64], at: usize, dst: &mut [u8]) {
     unsafe { copy(dst.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), dst.len()) }
 }
 
+/// Registers of 64 bytes; and of a generation that does not lower its clock for them.
+#[inline(always)]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512vbmi2")
+}
+
 /// Copies like `memcpy`, as relaxed atomic accesses of single bytes: on this architecture no byte is ever torn, and
 /// assembly is opaque to the compiler, so nothing of it is repeated, merged or invented. Storage is touched
 /// by nothing else, so no byte sees atomics of two sizes.
@@ -44,29 +50,27 @@ pub(crate) fn load(words: &[AtomicU64], at: usize, dst: &mut [u8]) {
 /// Both ranges are valid for `len` bytes and do not overlap. One side may be written (`src`) or read (`dst`)
 /// concurrently, by this function only.
 #[inline(always)]
-unsafe fn copy(mut dst: *mut u8, mut src: *const u8, len: usize) {
-    // SAFETY: every block below copies inside the `len` bytes of both ranges: the steps of 64 or 16 while as many remain,
-    // and the last ones aligned to the end. The direction flag is clear on entry to inline assembly.
+unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
+    // SAFETY: the caller's promise; the lengths and the processor are what each of these asks for. The direction flag is clear on
+    // entry to inline assembly.
     unsafe {
-        if (WIDE_COPY..STRING_COPY).contains(&len) && is_x86_feature_detected!("avx") {
-            copy_wide(dst, src, len);
-        } else if len >= WIDE_COPY {
+        if len >= STRING_COPY {
             asm!("rep movsb", inout("rcx") len => _, inout("rdi") dst => _, inout("rsi") src => _,
                 options(nostack, preserves_flags));
         } else if len >= 64 {
-            let (last_dst, last_src) = (dst.add(len - 64), src.add(len - 64));
-            while src < last_src {
-                copy_64(dst, src);
-                (dst, src) = (dst.add(64), src.add(64));
+            if has_avx512() {
+                if len >= WIDE_COPY {
+                    copy_wide_512(dst, src, len);
+                } else {
+                    copy_blocks(dst, src, len, 64, |dst, src| copy_64_at_once(dst, src));
+                }
+            } else if len >= WIDE_COPY && is_x86_feature_detected!("avx") {
+                copy_wide_256(dst, src, len);
+            } else {
+                copy_blocks(dst, src, len, 64, |dst, src| copy_64(dst, src));
             }
-            copy_64(last_dst, last_src);
         } else if len >= 16 {
-            let (last_dst, last_src) = (dst.add(len - 16), src.add(len - 16));
-            while src < last_src {
-                copy_16(dst, src);
-                (dst, src) = (dst.add(16), src.add(16));
-            }
-            copy_16(last_dst, last_src);
+            copy_blocks(dst, src, len, 16, |dst, src| copy_16(dst, src));
         } else if len >= 8 {
             copy_8(dst, src);
             copy_8(dst.add(len - 8), src.add(len - 8));
@@ -78,47 +82,117 @@ unsafe fn copy(mut dst: *mut u8, mut src: *const u8, len: usize) {
     }
 }
 
-/// Bytes that [`copy_wide`] moves at a time.
-const STEP: usize = 128;
+/// As many blocks as fit, and one that is aligned to the end.
+///
+/// # Safety
+/// As for [`copy`], with at least `size` bytes; `block` copies `size` bytes.
+#[inline(always)]
+unsafe fn copy_blocks(
+    mut dst: *mut u8,
+    mut src: *const u8,
+    len: usize,
+    size: usize,
+    block: impl Fn(*mut u8, *const u8),
+) {
+    // SAFETY: each block lies inside the `len` bytes of both ranges.
+    unsafe {
+        let (last_dst, last_src) = (dst.add(len - size), src.add(len - size));
+        while src < last_src {
+            block(dst, src);
+            (dst, src) = (dst.add(size), src.add(size));
+        }
+        block(last_dst, last_src);
+    }
+}
+
+/// A copy with registers of `$width` bytes: first the two edges, then steps of four registers in between, from where the
+/// destination begins a cache line, because a store into two lines costs twice as much.
+///
+/// A load waits for a store just before it if their addresses agree in the last 12 bits, which happens all the time while
+/// the destination is a little ahead of the source in that sense. Going backwards it never does.
+macro_rules! wide_copy {
+    ($(#[$attribute:meta])* $name:ident, $width:literal, $mov:literal, $size:literal,
+        [$a:literal, $b:literal, $c:literal, $d:literal, $e:literal, $f:literal],
+        [$($clobbered:tt),*], $end:literal) => {
+        $(#[$attribute])*
+        unsafe fn $name(dst: *mut u8, src: *const u8, len: usize) {
+            const STEP: usize = 4 * $width;
+            let head = dst.addr().wrapping_neg() % 64;
+            let count = (len - head) / STEP;
+            let ahead = dst.addr().wrapping_sub(src.addr()) % 4096;
+            let (first, step) = if (1..4 * STEP).contains(&ahead) {
+                (head + (count - 1) * STEP, STEP.wrapping_neg())
+            } else {
+                (head, STEP)
+            };
+            // SAFETY: the first 64 bytes, the last step, and `count` whole steps from `head` on, which are at least one: all inside
+            // the `len` bytes of both.
+            unsafe {
+                asm!(
+                    concat!($mov, " ", $a, ", ", $size, " ptr [{s}]"),
+                    concat!($mov, " ", $b, ", ", $size, " ptr [{s} + 64 - {w}]"),
+                    concat!($mov, " ", $c, ", ", $size, " ptr [{s} + {len} - 4 * {w}]"),
+                    concat!($mov, " ", $d, ", ", $size, " ptr [{s} + {len} - 3 * {w}]"),
+                    concat!($mov, " ", $e, ", ", $size, " ptr [{s} + {len} - 2 * {w}]"),
+                    concat!($mov, " ", $f, ", ", $size, " ptr [{s} + {len} - {w}]"),
+                    concat!($mov, " ", $size, " ptr [{d}], ", $a),
+                    concat!($mov, " ", $size, " ptr [{d} + 64 - {w}], ", $b),
+                    concat!($mov, " ", $size, " ptr [{d} + {len} - 4 * {w}], ", $c),
+                    concat!($mov, " ", $size, " ptr [{d} + {len} - 3 * {w}], ", $d),
+                    concat!($mov, " ", $size, " ptr [{d} + {len} - 2 * {w}], ", $e),
+                    concat!($mov, " ", $size, " ptr [{d} + {len} - {w}], ", $f),
+                    "add {s}, {first}", "add {d}, {first}",
+                    "2:",
+                    concat!($mov, " ", $a, ", ", $size, " ptr [{s}]"),
+                    concat!($mov, " ", $b, ", ", $size, " ptr [{s} + {w}]"),
+                    concat!($mov, " ", $c, ", ", $size, " ptr [{s} + 2 * {w}]"),
+                    concat!($mov, " ", $d, ", ", $size, " ptr [{s} + 3 * {w}]"),
+                    concat!($mov, " ", $size, " ptr [{d}], ", $a),
+                    concat!($mov, " ", $size, " ptr [{d} + {w}], ", $b),
+                    concat!($mov, " ", $size, " ptr [{d} + 2 * {w}], ", $c),
+                    concat!($mov, " ", $size, " ptr [{d} + 3 * {w}], ", $d),
+                    "add {s}, {step}", "add {d}, {step}",
+                    "dec {count}", "jnz 2b",
+                    $end,
+                    s = inout(reg) src => _, d = inout(reg) dst => _, len = in(reg) len,
+                    first = in(reg) first, step = in(reg) step, count = inout(reg) count => _,
+                    w = const $width, $(out($clobbered) _,)*
+                    options(nostack));
+            }
+        }
+    };
+}
+
+wide_copy! {
+    /// # Safety
+    /// As for [`copy`], with at least [`WIDE_COPY`] bytes, on a processor with AVX-512.
+    // These registers have no older halves to clear.
+    #[inline]
+    copy_wide_512, 64, "vmovdqu64", "zmmword",
+    ["zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21"],
+    ["xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21"], ""
+}
+
+wide_copy! {
+    /// # Safety
+    /// As for [`copy`], with at least [`WIDE_COPY`] bytes, on a processor with AVX.
+    // Never inlined: at a call no vector register holds anything that is still needed, so clearing all their upper halves is
+    // harmless, whatever the caller was compiled for.
+    #[inline(never)]
+    copy_wide_256, 32, "vmovdqu", "ymmword",
+    ["ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5"],
+    ["xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5"], "vzeroupper"
+}
 
 /// # Safety
-/// As for [`copy`], with two [`STEP`]s or more, on a processor with AVX.
-// Never inlined: at a call no vector register holds anything that is still needed, so clearing all their upper halves is
-// harmless, whatever the caller was compiled for.
-#[inline(never)]
-unsafe fn copy_wide(dst: *mut u8, src: *const u8, len: usize) {
-    // Whole steps from where the destination begins a cache line: a store into two lines costs twice as much. What is left
-    // before and behind them is less than a step.
-    let head = dst.addr().wrapping_neg() % 64;
-    let count = (len - head) / STEP;
-    // A load waits for a store just before it if their addresses agree in the last 12 bits, which happens all the time while
-    // the destination is a little ahead of the source in that sense. Going backwards it never does.
-    let ahead = dst.addr().wrapping_sub(src.addr()) % 4096;
-    let (first, step) = if (1..4 * STEP).contains(&ahead) {
-        (head + (count - 1) * STEP, STEP.wrapping_neg())
-    } else {
-        (head, STEP)
-    };
-    // SAFETY: the loop moves `count` steps, which are at least one and lie between `head` and `len`; the first and the last step
-    // of the ranges are moved besides. All of it is inside the `len` bytes of both.
+/// As for [`copy`], with 64 bytes, on a processor with AVX-512.
+#[inline(always)]
+unsafe fn copy_64_at_once(dst: *mut u8, src: *const u8) {
+    // SAFETY: the caller's promise.
     unsafe {
-        asm!(
-            "2:",
-            "vmovdqu ymm0, ymmword ptr [{s}]", "vmovdqu ymm1, ymmword ptr [{s} + 32]",
-            "vmovdqu ymm2, ymmword ptr [{s} + 64]", "vmovdqu ymm3, ymmword ptr [{s} + 96]",
-            "vmovdqu ymmword ptr [{d}], ymm0", "vmovdqu ymmword ptr [{d} + 32], ymm1",
-            "vmovdqu ymmword ptr [{d} + 64], ymm2", "vmovdqu ymmword ptr [{d} + 96], ymm3",
-            "add {s}, {step}", "add {d}, {step}",
-            "dec {count}", "jnz 2b",
-            "vzeroupper",
-            s = inout(reg) src.add(first) => _, d = inout(reg) dst.add(first) => _,
-            count = inout(reg) count => _, step = in(reg) step,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-            options(nostack));
-        let last = len - STEP;
-        for edge in [0, 64, last, last + 64] {
-            copy_64(dst.add(edge), src.add(edge));
-        }
+        asm!("vmovdqu64 zmm16, zmmword ptr [{s}]", "vmovdqu64 zmmword ptr [{d}], zmm16",
+            s = in(reg) src, d = in(reg) dst, out("xmm16") _,
+            options(nostack, preserves_flags));
     }
 }
 
@@ -171,5 +245,44 @@ unsafe fn copy_1(dst: *mut u8, src: *const u8) {
         asm!("mov {t}, byte ptr [{s}]", "mov byte ptr [{d}], {t}",
             t = out(reg_byte) _, s = in(reg) src, d = in(reg) dst,
             options(nostack, preserves_flags));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What `copy` chooses from, whatever this processor makes it choose.
+        #[test]
+        fn every_copy_copies(
+            len in prop_oneof![WIDE_COPY..2000, WIDE_COPY..STRING_COPY],
+            from in 0_usize..4200,
+            to in 0_usize..4200,
+        ) {
+            let src: Vec<u8> = (0..from + len).map(|i| (i * 31 % 251) as u8).collect();
+            let mut expected = vec![0xff; to + len + 100];
+            expected[to..to + len].copy_from_slice(&src[from..]);
+            let check = |copy: &dyn Fn(*mut u8, *const u8)| {
+                let mut dst = vec![0xff; to + len + 100];
+                copy(dst[to..].as_mut_ptr(), src[from..].as_ptr());
+                prop_assert_eq!(&dst, &expected);
+                Ok(())
+            };
+            // SAFETY: both are valid for `len` bytes, which are enough for each, and apart; the processor is asked.
+            unsafe {
+                check(&|dst, src| copy_blocks(dst, src, len, 64, |dst, src| copy_64(dst, src)))?;
+                if is_x86_feature_detected!("avx") {
+                    check(&|dst, src| copy_wide_256(dst, src, len))?;
+                }
+                if has_avx512() {
+                    check(&|dst, src| copy_wide_512(dst, src, len))?;
+                    check(&|dst, src| {
+                        copy_blocks(dst, src, len, 64, |dst, src| copy_64_at_once(dst, src));
+                    })?;
+                }
+            }
+        }
     }
 }

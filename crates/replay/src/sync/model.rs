@@ -2,11 +2,9 @@ use std::time::Instant;
 
 pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use loom::thread::{yield_now, yield_now as rest};
-
-use loom::sync::atomic::AtomicPtr;
 
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -42,57 +40,21 @@ pub(crate) fn fences_available() -> bool {
     true
 }
 
-pub(crate) struct Guard;
+pub(crate) struct Memory;
 
-pub(crate) fn pin() -> Guard {
-    Guard
-}
-
-pub(crate) fn reclaim() {}
-
-pub(crate) struct Slot<T> {
-    value: AtomicPtr<T>,
-    retired: std::sync::Mutex<Vec<Box<T>>>,
-}
-
-impl<T> Slot<T> {
-    pub(crate) fn empty() -> Self {
-        Self { value: AtomicPtr::new(std::ptr::null_mut()), retired: Default::default() }
+impl Memory {
+    pub(crate) fn allocate(count: usize) -> Option<*mut AtomicU64> {
+        let words: Box<[AtomicU64]> = (0..count).map(|_| AtomicU64::new(0)).collect();
+        Some(Box::into_raw(words).cast())
     }
 
-    pub(crate) fn get<'g>(&'g self, _: &'g Guard) -> Option<&'g T> {
-        // SAFETY: null or from `fill`; freed only with the slot.
-        unsafe { self.value.load(Ordering::Acquire).as_ref() }
+    pub(crate) fn discard(words: &[AtomicU64]) {
+        words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
-    pub(crate) unsafe fn get_unguarded(&self) -> Option<&T> {
-        self.get(&Guard).map(|value| {
-            // SAFETY: freed only with the slot, which is borrowed.
-            unsafe { &*std::ptr::from_ref(value) }
-        })
-    }
-
-    pub(crate) fn fill(&self, value: Box<T>) {
-        self.value.store(Box::into_raw(value), Ordering::Release);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.value.load(Ordering::Relaxed).is_null()
-    }
-
-    pub(crate) unsafe fn retire(&self) {
-        let old = self.value.swap(std::ptr::null_mut(), Ordering::AcqRel);
-        if !old.is_null() {
-            // SAFETY: from `fill`, and taken out once.
-            self.retired.lock().expect("no panics").push(unsafe { Box::from_raw(old) });
-        }
-    }
-}
-
-impl<T> Drop for Slot<T> {
-    fn drop(&mut self) {
-        // SAFETY: the slot is borrowed exclusively.
-        unsafe { self.retire() };
+    pub(crate) unsafe fn free(words: *mut AtomicU64, count: usize) {
+        // SAFETY: from `allocate` with this count, by the caller's promise.
+        drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(words, count)) });
     }
 }
 

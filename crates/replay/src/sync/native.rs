@@ -1,49 +1,22 @@
 use std::cell::Cell;
+use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::compiler_fence;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_epoch::{Atomic, Collector, LocalHandle, Owned, Shared};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use rustix::thread::futex;
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use std::thread::yield_now;
 
-pub(crate) use crossbeam_epoch::Guard;
 pub(crate) use parking_lot::Mutex;
 
-/// One for all buffers of the process, and not crossbeam's default one: what the host does there is not ours
-/// to delay.
-fn collector() -> &'static Collector {
-    static COLLECTOR: OnceLock<Collector> = OnceLock::new();
-    COLLECTOR.get_or_init(Collector::new)
-}
-
-thread_local! {
-    static HANDLE: LocalHandle = collector().register();
-    static PINS: Cell<u32> = const { Cell::new(0) };
-}
-
-/// How often a thread pins before it passes on what it has to free. Reclaiming gives every thread that pins a share of the
-/// work, and by itself a share of up to 64 entries of 2 KiB would be kept by each.
-const PINS_PER_FLUSH: u32 = 256;
-
-/// While the guard lives, nothing that a [`Slot`] held at its creation or later is freed.
-#[inline]
-pub(crate) fn pin() -> Guard {
-    // A thread that is being torn down has lost its handle, and may still call.
-    let guard = HANDLE.try_with(LocalHandle::pin).unwrap_or_else(|_| collector().register().pin());
-    let pins = PINS.get().wrapping_add(1);
-    PINS.set(pins);
-    if pins.is_multiple_of(PINS_PER_FLUSH) {
-        guard.flush();
-    }
-    guard
-}
+const WORD: usize = size_of::<u64>();
 
 /// A number that no other thread of this process has or had; never 0. Without a destructor, so that it is there in every
 /// destructor.
@@ -101,67 +74,32 @@ pub(crate) fn rest() {
     std::thread::sleep(Duration::from_micros(50));
 }
 
-/// Owns at most one `T`, readable while it is being replaced.
-pub(crate) struct Slot<T>(Atomic<T>);
+/// Words of memory, straight from the system: so the memory can be given back while the addresses stay good.
+pub(crate) struct Memory;
 
-impl<T: Send + Sync + 'static> Slot<T> {
-    pub(crate) fn empty() -> Self {
-        Self(Atomic::null())
+impl Memory {
+    /// `count` words, all zero and in whole pages, of which none is there before it is written. `None` if there are not so many.
+    pub(crate) fn allocate(count: usize) -> Option<*mut AtomicU64> {
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: a new mapping, where the system likes.
+        let mapped = unsafe { mmap_anonymous(ptr::null_mut(), count * WORD, protection, flags) };
+        mapped.ok().map(<*mut _>::cast)
     }
 
-    #[inline]
-    pub(crate) fn get<'g>(&self, guard: &'g Guard) -> Option<&'g T> {
-        // SAFETY: the pointer is null or came from `fill`, and `retire` defers freeing it past every guard that
-        // could have loaded it, this one included.
-        unsafe { self.0.load(Ordering::Acquire, guard).as_ref() }
+    /// Makes all of it zero, as a store by this thread would.
+    pub(crate) fn discard(words: &[AtomicU64]) {
+        let start = words.as_ptr().cast_mut().cast();
+        // SAFETY: the mapping is ours, and atomics may be changed through a shared reference: the system replaces whole pages by
+        // zeros, which is a valid value of every byte.
+        // It fails for memory that the host has locked, which then stays; what is in it nobody asks for.
+        let _ = unsafe { madvise(start, size_of_val(words), Advice::LinuxDontNeed) };
     }
 
-    /// As [`get`](Self::get), without a guard.
-    ///
     /// # Safety
-    /// While the reference lives, nobody may call `retire`.
-    #[inline]
-    pub(crate) unsafe fn get_unguarded(&self) -> Option<&T> {
-        // SAFETY: by the caller's promise the value stays in the slot, which owns it, so it is not freed.
-        unsafe { self.0.load(Ordering::Acquire, crossbeam_epoch::unprotected()).as_ref() }
-    }
-
-    /// Puts `value` into the slot, which must be empty.
-    pub(crate) fn fill(&self, value: Box<T>) {
-        self.0.store(Owned::from(value), Ordering::Release);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        // The pointer is compared with null, never followed.
-        self.0.load(Ordering::Relaxed, &pin()).is_null()
-    }
-
-    /// Takes the value out; it is freed once no guard from before remains.
-    ///
-    /// # Safety
-    /// No reference from `get_unguarded` may live, and no other thread may be inside `retire` or `fill`.
-    pub(crate) unsafe fn retire(&self) {
-        let guard = pin();
-        let old = self.0.swap(Shared::null(), Ordering::AcqRel, &guard);
-        if !old.is_null() {
-            // SAFETY: `old` is out of the slot, so no later guard finds it, and by the caller's promise it was
-            // taken out once.
-            unsafe { guard.defer_destroy(old) };
-        }
-    }
-}
-
-/// Frees what was retired, as far as readers let it: the epoch has to advance twice.
-pub(crate) fn reclaim() {
-    for _ in 0..3 {
-        pin().flush();
-    }
-}
-
-impl<T> Drop for Slot<T> {
-    fn drop(&mut self) {
-        // SAFETY: `&mut self`: nobody else can load the pointer any more, and the slot owns what it points to.
-        unsafe { drop(std::mem::replace(&mut self.0, Atomic::null()).try_into_owned()) };
+    /// The words are from [`allocate`](Self::allocate), with this count, and nothing uses them any more.
+    pub(crate) unsafe fn free(words: *mut AtomicU64, count: usize) {
+        // SAFETY: the caller's promise. It cannot fail for a whole mapping, and nothing could be done.
+        let _ = unsafe { munmap(words.cast(), count * WORD) };
     }
 }
 
