@@ -93,11 +93,7 @@ impl Follower {
         let Ok(Piece { mark, read }) = piece else { return Next::Empty };
         if read.skipped > 0 {
             // The gap alone; what follows it is read again by the next call.
-            let offset = self.offset;
-            self.offset = read.start;
-            self.skipped += read.skipped;
-            self.monitor.skipped.fetch_add(read.skipped, Ordering::Relaxed);
-            return Next::Gap { offset, skipped: read.skipped };
+            return self.skip(read.skipped);
         }
         match mark {
             Some(mark) if read.len > 0 => {
@@ -113,6 +109,26 @@ impl Follower {
             _ if read.end => Next::End,
             _ => Next::Empty,
         }
+    }
+
+    fn skip(&mut self, skipped: u64) -> Next<'static> {
+        let offset = self.offset;
+        self.offset += skipped;
+        self.skipped += skipped;
+        self.monitor.skipped.fetch_add(skipped, Ordering::Relaxed);
+        Next::Gap { offset, skipped }
+    }
+
+    /// Whether what it would take next is gone already.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        self.offset < self.monitor.oldest()
+    }
+
+    /// Leaves the older half of the history out, to get away from where the writer overwrites it.
+    pub(crate) fn leap(&mut self) -> Next<'static> {
+        let half = self.monitor.timeline.bytes().capacity() as u64 / 2;
+        let middle = self.monitor.total().saturating_sub(half).max(self.monitor.oldest());
+        self.skip(middle.saturating_sub(self.offset))
     }
 
     /// Waits until there is something to take, at most for `timeout` (`None`: for ever).
@@ -178,5 +194,31 @@ impl Monitor {
     /// Makes every [`Follower::wait_while`] of this monitor look at its condition again.
     pub fn interrupt(&self) {
         self.timeline.bytes().interrupt();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Stream};
+
+    #[test]
+    fn who_is_overtaken_goes_on_in_the_middle_and_knows_what_that_cost() {
+        let options = Options { capacity: 1000, ..Options::default() };
+        let monitor = Monitor::new("fast", options).expect("a kilobyte");
+        let write = |len: usize| monitor.write(Stream::Stdout, &vec![b'x'; len]).expect("open");
+        write(5000);
+        let mut follower = monitor.follow(Start::Offset(0)).expect("written");
+        let mut buffer = [0; 2000];
+        assert_eq!(follower.next(&mut buffer), Next::Gap { offset: 0, skipped: 4000 });
+        assert!(!follower.is_overtaken());
+        write(3000);
+        assert!(follower.is_overtaken());
+        assert_eq!(follower.leap(), Next::Gap { offset: 4000, skipped: 3500 });
+        assert!(
+            matches!(follower.next(&mut buffer), Next::Chunk(chunk) if chunk.data.len() == 500)
+        );
+        assert_eq!((follower.offset(), follower.skipped()), (8000, 7500));
+        assert_eq!(monitor.stats().skipped, 7500);
     }
 }

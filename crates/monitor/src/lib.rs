@@ -64,6 +64,7 @@ mod level;
 mod lines;
 mod monitor;
 mod newlines;
+mod pace;
 mod patterns;
 mod process;
 mod pump;

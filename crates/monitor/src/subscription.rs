@@ -1,21 +1,18 @@
 use std::fmt;
 use std::io;
-use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::Instant;
 
 use flightring_replay::FutureOffset;
 
 use crate::follow::{Follower, Next, Start};
 use crate::monitor::Monitor;
+use crate::pace::Pace;
 use crate::threads;
 
-/// How long a subscription that has just delivered something waits before it asks to be woken. Being woken costs the writer
-/// a system call, which a busy one should not make for every piece of output; the first after a pause comes at once.
-const PAUSE: Duration = Duration::from_millis(1);
 /// The largest piece that a callback gets.
 const PIECE: usize = 1 << 14;
 const STACK: usize = 1 << 18;
@@ -44,7 +41,9 @@ impl std::error::Error for SubscribeError {}
 /// A callback that gets a monitor's output. Dropping it cancels it.
 ///
 /// Each subscription has a thread of its own, so a callback may take its time: it falls behind, gets a gap when it fell too
-/// far, and neither the writer nor another subscription notices. The thread blocks all signals, and holds no lock while
+/// far, and neither the writer nor another subscription notices. The first output after a pause comes at once, and while there is
+/// more, once a millisecond. Only a writer that fills the history several times a millisecond is followed less
+/// often (every 10 ms at least) and with gaps, as it would be anyway: so that following does not slow it down. The thread blocks all signals, and holds no lock while
 /// it calls: anything may be called inside, [`cancel`](Self::cancel) and dropping the subscription included.
 pub struct Subscription {
     shared: Arc<Shared>,
@@ -84,25 +83,35 @@ fn deliver(
 ) {
     let mut buffer = vec![0; PIECE];
     let going = || !cancelled.load(Ordering::SeqCst);
-    let mut busy = false;
+    let mut pace = Pace::new(follower.monitor().timeline.bytes().capacity());
     while going() {
-        let next = follower.next(&mut buffer);
-        let end = match next {
-            Next::Empty => {
-                if mem::take(&mut busy) {
-                    thread::sleep(PAUSE);
-                } else {
-                    follower.wait_while(None, going);
-                }
-                false
+        // What is there now; what is written meanwhile is for the next time.
+        let (from, target) = (follower.offset(), follower.monitor().total());
+        let (mut began, mut gap) = (Instant::now(), false);
+        loop {
+            // A second gap at once: where the oldest bytes are the writer is always first.
+            let overtaken = gap && follower.is_overtaken();
+            let next = if overtaken { follower.leap() } else { follower.next(&mut buffer) };
+            let read = Instant::now();
+            pace.has_read(read - began);
+            if next == Next::Empty {
+                break;
             }
-            next => {
-                busy = true;
-                callback(next).is_break() || next == Next::End
+            gap = matches!(next, Next::Gap { .. });
+            if callback(next).is_break() || next == Next::End {
+                return;
             }
-        };
-        if end {
-            break;
+            if follower.offset() >= target || !going() {
+                break;
+            }
+            began = Instant::now();
+        }
+        let taken = follower.offset() - from;
+        if taken == 0 {
+            follower.wait_while(None, going);
+            pace.begin();
+        } else {
+            thread::sleep(pace.pause(taken, follower.monitor().followers.load(Ordering::Relaxed)));
         }
     }
 }

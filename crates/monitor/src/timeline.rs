@@ -8,6 +8,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
 use flightring_replay::{CreateError, FutureOffset, Read, ReplayBuffer, WriteError, WriteGuard};
 
 use crate::clock::Time;
@@ -28,8 +29,14 @@ const NO_MARK: u64 = 0;
 pub(crate) struct Timeline {
     bytes: ReplayBuffer,
     marks: ReplayBuffer,
-    /// The packed time and stream of the last mark. This and all below is written
-    /// under the write guard of `bytes` only.
+    /// Away from what others write.
+    counts: CachePadded<Counts>,
+}
+
+/// Written under the write guard of `bytes` only.
+#[derive(Debug)]
+struct Counts {
+    /// The packed time and stream of the last mark.
     last: AtomicU64,
     totals: [AtomicU64; 3],
     lines: AtomicU64,
@@ -87,10 +94,12 @@ impl Timeline {
         Ok(Self {
             bytes: ReplayBuffer::new(capacity)?,
             marks: ReplayBuffer::new(marks * MARK)?,
-            last: AtomicU64::new(NO_MARK),
-            totals: Default::default(),
-            lines: AtomicU64::new(0),
-            last_write: AtomicU64::new(0),
+            counts: CachePadded::new(Counts {
+                last: AtomicU64::new(NO_MARK),
+                totals: Default::default(),
+                lines: AtomicU64::new(0),
+                last_write: AtomicU64::new(0),
+            }),
         })
     }
 
@@ -110,26 +119,28 @@ impl Timeline {
         if data.is_empty() {
             return guard.write(data);
         }
-        let now = Time(now.0.max(self.last_write.load(Ordering::Relaxed)));
+        let now = Time(now.0.max(self.counts.last_write.load(Ordering::Relaxed)));
         let packed = pack(now, stream);
-        if self.last.load(Ordering::Relaxed) != packed {
+        if self.counts.last.load(Ordering::Relaxed) != packed {
             self.mark(guard, now, stream)?;
         }
         let start = guard.write(data)?;
-        let total = &self.totals[stream.index()];
+        let total = &self.counts.totals[stream.index()];
         total.store(total.load(Ordering::Relaxed) + data.len() as u64, Ordering::Relaxed);
         let newlines = newlines::count(data);
-        self.lines.store(self.lines.load(Ordering::Relaxed) + newlines, Ordering::Relaxed);
-        self.last_write.store(now.0, Ordering::Relaxed);
+        self.counts
+            .lines
+            .store(self.counts.lines.load(Ordering::Relaxed) + newlines, Ordering::Relaxed);
+        self.counts.last_write.store(now.0, Ordering::Relaxed);
         Ok(start)
     }
 
     #[cold]
     fn mark(&self, guard: &WriteGuard<'_>, time: Time, stream: Stream) -> Result<(), WriteError> {
-        let [stdout, stderr] = [0, 1].map(|i: usize| self.totals[i].load(Ordering::Relaxed));
+        let [stdout, stderr] = [0, 1].map(|i: usize| self.counts.totals[i].load(Ordering::Relaxed));
         let mark = Mark { offset: guard.total(), totals: [stdout, stderr], time, stream };
         self.marks.write(&mark.encode())?;
-        self.last.store(pack(time, stream), Ordering::Relaxed);
+        self.counts.last.store(pack(time, stream), Ordering::Relaxed);
         Ok(())
     }
 
@@ -138,7 +149,7 @@ impl Timeline {
         let mut guard = self.bytes.lock();
         guard.clear();
         self.marks.clear();
-        self.last.store(NO_MARK, Ordering::Relaxed);
+        self.counts.last.store(NO_MARK, Ordering::Relaxed);
     }
 
     pub(crate) fn close(&self) {
@@ -150,15 +161,15 @@ impl Timeline {
     }
 
     pub(crate) fn lines(&self) -> u64 {
-        self.lines.load(Ordering::Relaxed)
+        self.counts.lines.load(Ordering::Relaxed)
     }
 
     pub(crate) fn last_write(&self) -> Option<Time> {
-        Some(Time(self.last_write.load(Ordering::Relaxed))).filter(|time| time.0 > 0)
+        Some(Time(self.counts.last_write.load(Ordering::Relaxed))).filter(|time| time.0 > 0)
     }
 
     pub(crate) fn stream_total(&self, stream: Stream) -> u64 {
-        self.totals[stream.index()].load(Ordering::Relaxed)
+        self.counts.totals[stream.index()].load(Ordering::Relaxed)
     }
 
     /// Mark `index`, or `None` if it was evicted or is not written yet.
