@@ -7,6 +7,7 @@ mod support;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use flightring_serve::App;
 use flightring_serve::http::{Options, Server};
@@ -203,4 +204,21 @@ fn new_records_are_followed_live() {
     let text = client.chunks_until("step 1");
     assert_eq!(text.lines().count(), 2);
     assert!(text.contains(&second) && !text.contains(TRACE), "{text}");
+}
+
+/// Records that come one at a time, each after the one before was seen: where a follower looks five times a second this
+/// takes four seconds at least.
+#[test]
+fn a_follower_sees_a_record_within_milliseconds() {
+    let (_server, address) = start();
+    let mut client = Client::connect(address);
+    client.send("GET /api/traces?follow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client.head();
+    let began = Instant::now();
+    for i in 0..40_u32 {
+        let trace = format!("{:032x}", i + 1);
+        post(address, "/v1/traces", AS_JSON, spans(1, &trace).to_string().as_bytes());
+        client.chunks_until(&trace);
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }

@@ -7,8 +7,10 @@ use serde_json::{Value as Json, json};
 
 use crate::http::{self, Fill, Head, Request, Response, Status};
 
-/// How often a live answer looks for new records.
-const REVISIT: Duration = Duration::from_millis(200);
+/// How soon a live answer looks for new records again. A store that told its followers of records would have to ask with each of
+/// them whether somebody wants to know; so they look, soon after something came, and then less and less often.
+const REVISIT: Duration = Duration::from_millis(2);
+const REVISIT_IDLE: Duration = Duration::from_millis(20);
 /// Parameters that are about the form of an answer and not about what is in it.
 const FORM: [&str; 2] = ["format", "follow"];
 
@@ -108,7 +110,7 @@ fn refused(error: &FilterError) -> Response {
 /// The records that arrive from now on and pass the filter, a line of JSON each.
 fn follow(recorder: &Recorder, signal: Signal, filter: Filter) -> Response {
     let next = recorder.stats(signal).next_sequence;
-    let stream = Follow { recorder: recorder.clone(), signal, filter, next };
+    let stream = Follow { recorder: recorder.clone(), signal, filter, next, revisit: REVISIT };
     Response::stream("application/x-ndjson", stream)
 }
 
@@ -117,12 +119,18 @@ struct Follow {
     signal: Signal,
     filter: Filter,
     next: u64,
+    revisit: Duration,
 }
 
 impl http::Stream for Follow {
     fn fill(&mut self, out: &mut Vec<u8>, room: usize) -> Fill {
         let before = out.len();
         let end = self.recorder.stats(self.signal).next_sequence;
+        if end == self.next {
+            self.revisit = (2 * self.revisit).min(REVISIT_IDLE);
+            return Fill::Wait;
+        }
+        self.revisit = REVISIT;
         let mut filter = self.filter.clone().within(self.next..end);
         filter.order = Order::OldestFirst;
         filter.limit = None;
@@ -153,6 +161,6 @@ impl http::Stream for Follow {
     }
 
     fn revisit(&self) -> Option<Duration> {
-        Some(REVISIT)
+        Some(self.revisit)
     }
 }
