@@ -150,6 +150,10 @@ impl Follower {
         polled.unwrap_or(Poll::Ready(Wait::Ready))
     }
 
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.offset >= self.monitor.total()
+    }
+
     /// Takes back a waker that [`poll`](Self::poll) was given.
     pub fn forget(&self, waker: &Waker) {
         self.monitor.timeline.bytes().forget(waker);

@@ -53,7 +53,8 @@ pub enum NextLine<'a> {
 /// Makes lines of what a [`Follower`] gives.
 ///
 /// Each stream has its own: a line of stderr that arrives in the middle of one of stdout is a line of its own and splices
-/// nothing. A line that is not complete is kept until it is, or until a gap or the end shows that it never will be.
+/// nothing. A line that is not complete is kept until it is, or until it is known that it never will be: by a gap, by the end of the
+/// monitor, or by that of its process and the descriptors that were attached.
 pub struct Lines {
     follower: Follower,
     max: usize,
@@ -187,9 +188,23 @@ impl Lines {
                     self.after = Some(NextLine::Gap { offset, skipped });
                 }
                 Next::End => self.after = Some(NextLine::End),
-                Next::Empty => return NextLine::Empty,
+                Next::Empty => {
+                    if !self.has_last_words() {
+                        return NextLine::Empty;
+                    }
+                    // The bytes came before the end, so who sees the end and then finds nothing has all of them.
+                    if self.follower.is_caught_up() {
+                        self.flush();
+                    }
+                }
             }
         }
+    }
+
+    /// Whether there are beginnings of lines that will not become whole, because their process has ended.
+    fn has_last_words(&self) -> bool {
+        let begun = self.pending.iter().any(|pending| pending.first.is_some());
+        begun && self.follower.monitor().is_over()
     }
 
     /// Leaves out what comes before the stream's first wanted line.
@@ -273,12 +288,17 @@ impl Lines {
 
     /// Waits until there is something to take, at most for `timeout` (`None`: for ever). It need not complete a line.
     pub fn wait(&self, timeout: Option<Duration>) -> Wait {
-        self.follower.wait(timeout)
+        match self.follower.wait_while(timeout, || !self.has_last_words()) {
+            Wait::Interrupted => Wait::Ready,
+            other => other,
+        }
     }
 
     /// As [`Follower::poll`].
     pub fn poll(&self, waker: &Waker) -> Poll<Wait> {
-        self.follower.poll(waker)
+        let polled = self.follower.poll(waker);
+        // In this order: if the end comes after this look, the waker is called.
+        if self.has_last_words() { Poll::Ready(Wait::Ready) } else { polled }
     }
 
     /// As [`Follower::forget`].

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,8 @@ pub struct Monitor {
     process_changed: Condvar,
     pub(crate) pump: Arc<Pump>,
     pub(crate) sources: Mutex<Vec<Arc<Source>>>,
+    /// Whether a descriptor was ever attached.
+    pub(crate) was_attached: AtomicBool,
     pub(crate) patterns: OnceLock<Arc<Patterns>>,
 }
 
@@ -117,6 +119,7 @@ impl Monitor {
             process_changed: Condvar::new(),
             pump,
             sources: Mutex::new(Vec::new()),
+            was_attached: AtomicBool::new(false),
             patterns: OnceLock::new(),
         }))
     }
@@ -284,12 +287,25 @@ impl Monitor {
     pub fn set_process(&self, state: ProcessState) {
         *self.process.lock() = state;
         self.process_changed.notify_all();
+        self.interrupt();
     }
 
     /// A descriptor ended, which may be what [`wait_finished`](Self::wait_finished) waits for.
     pub(crate) fn notify_process(&self) {
         drop(self.process.lock());
         self.process_changed.notify_all();
+        self.interrupt();
+    }
+
+    /// Whether its process has ended and all descriptors that were attached, too: what is no whole line now will not
+    /// become one. True of no monitor that is only written to.
+    pub(crate) fn is_over(&self) -> bool {
+        let ended = match self.process() {
+            ProcessState::Running { .. } => false,
+            ProcessState::Unknown => self.was_attached.load(Ordering::Relaxed),
+            _ => true,
+        };
+        ended && self.attached() == 0
     }
 
     /// Waits until every attached descriptor has ended and the process, if one is watched, too; at most for `timeout`

@@ -95,6 +95,9 @@ impl Pump {
         });
         table.insert(key, Arc::clone(&source));
         attached.push(source);
+        if matches!(kind, Kind::Output(_)) {
+            monitor.was_attached.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use flightring_monitor::{
     Hub, Level, Lines, Monitor, Next, NextLine, Options, ProcessState, Sink, Start, Stream, Time,
-    TimeFormat, WriteError,
+    TimeFormat, Wait, WriteError,
 };
 
 const SOON: Option<Duration> = Some(Duration::from_secs(20));
@@ -219,6 +219,35 @@ fn the_last_partial_line_is_kept_until_it_is_complete_or_the_end_comes() {
     }
     assert_eq!(rest.last(), Some(&b'y'));
     assert_eq!(lines.next(), NextLine::End);
+}
+
+/// The monitor stays open for the next run, but what the process did not finish it never will.
+#[test]
+fn the_end_of_a_process_ends_its_last_line() {
+    let monitor = monitor(Options::default());
+    let mut child = Command::new("sh");
+    let child = child.args(["-c", "read x; printf 'whole\\nlast words'"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    monitor.attach(Stream::Stdout, child.stdout.take().unwrap().into()).unwrap();
+    monitor.watch(child.id()).unwrap();
+    let mut lines = Lines::new(&monitor, Start::Oldest, 0).unwrap();
+    let mut seen = Vec::new();
+    drop(child.stdin.take());
+    while seen.len() < 2 {
+        match lines.next() {
+            NextLine::Line(line) => seen.push((line.text.to_vec(), line.partial)),
+            // For ever: the end itself must wake it.
+            NextLine::Empty => assert_eq!(lines.wait(None), Wait::Ready),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(seen, [(b"whole".to_vec(), false), (b"last words".to_vec(), true)]);
+    assert_eq!(lines.next(), NextLine::Empty);
+    assert!(!monitor.is_closed() && child.wait().unwrap().success());
+    // Of what is only written nobody knows whether it is all.
+    let written = Monitor::new("written", Options::default()).unwrap();
+    written.write(Stream::Stdout, b"half").unwrap();
+    assert_eq!(Lines::new(&written, Start::Oldest, 0).unwrap().next(), NextLine::Empty);
 }
 
 #[test]

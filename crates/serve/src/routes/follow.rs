@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 
 use flightring_monitor::{
     AnsiStripper, Chunk, Follower, FutureOffset, Hub, Line, Lines, Monitor, Next, NextLine, Start,
-    Stream, Time, strip_ansi,
+    Stream, Time, Wait, strip_ansi,
 };
 
 use super::cursors::{Cursors, Place};
@@ -198,6 +198,13 @@ impl Source {
         }
     }
 
+    fn poll(&self, waker: &Waker) -> Poll<Wait> {
+        match &self.reader {
+            Reader::Chunks(follower) => follower.poll(waker),
+            Reader::Lines(lines) => lines.poll(waker),
+        }
+    }
+
     /// Where a client that got everything but what is held resumes.
     fn resume(&self) -> u64 {
         match &self.held {
@@ -358,7 +365,7 @@ impl http::Stream for Follow {
             return Fill::More;
         }
         let mut live = self.sources.iter().filter(|source| !source.done);
-        if live.any(|source| matches!(source.follower().poll(&self.waker), Poll::Ready(_))) {
+        if live.any(|source| source.poll(&self.waker).is_ready()) {
             return Fill::More;
         }
         Fill::Wait
