@@ -143,10 +143,7 @@ impl Monitor {
 
     #[inline]
     fn keep(&self, stream: Stream, data: &[u8]) -> Result<u64, WriteError> {
-        let now = Time::now();
-        let kept =
-            self.timeline.bytes().locked(|guard| self.timeline.append(guard, stream, now, data));
-        Ok(kept?)
+        Ok(self.timeline.append(stream, Time::now(), data)?)
     }
 
     /// Writes a line of the service's own, `{time }{[prefix] }[LEVEL] message`, to [`Stream::Log`], unless `level` is

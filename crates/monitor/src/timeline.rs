@@ -107,41 +107,68 @@ impl Timeline {
         &self.bytes
     }
 
-    /// Appends `data` under the guard of [`bytes`](Self::bytes), so that several appends can be kept together.
+    /// Appends `data`.
     #[inline]
-    pub(crate) fn append(
+    pub(crate) fn append(&self, stream: Stream, now: Time, data: &[u8]) -> Result<u64, WriteError> {
+        match self.bytes.locked(|guard| self.try_append(guard, stream, now, data)) {
+            Some(start) => Ok(start),
+            None => self.append_first_or_fail(stream, now, data),
+        }
+    }
+
+    #[cold]
+    fn append_first_or_fail(
+        &self,
+        stream: Stream,
+        now: Time,
+        data: &[u8],
+    ) -> Result<u64, WriteError> {
+        let mut guard = self.bytes.lock();
+        guard.prepare(data.len())?;
+        // The first mark allocates, too.
+        if !data.is_empty() && self.marks.allocated() == 0 {
+            self.marks.lock().prepare(MARK)?;
+        }
+        self.try_append(&mut guard, stream, now, data).ok_or(WriteError::Closed)
+    }
+
+    /// As [`WriteGuard::try_write`].
+    #[inline]
+    fn try_append(
         &self,
         guard: &mut WriteGuard<'_>,
         stream: Stream,
         now: Time,
         data: &[u8],
-    ) -> Result<u64, WriteError> {
+    ) -> Option<u64> {
         if data.is_empty() {
-            return guard.write(data);
+            return guard.try_write(data);
         }
-        let now = Time(now.0.max(self.counts.last_write.load(Ordering::Relaxed)));
+        let counts = &*self.counts;
+        let now = Time(now.0.max(counts.last_write.load(Ordering::Relaxed)));
         let packed = pack(now, stream);
-        if self.counts.last.load(Ordering::Relaxed) != packed {
-            self.mark(guard, now, stream)?;
+        if counts.last.load(Ordering::Relaxed) != packed && !self.mark(guard, now, stream) {
+            return None;
         }
-        let start = guard.write(data)?;
-        let total = &self.counts.totals[stream.index()];
+        let start = guard.try_write(data)?;
+        let total = &counts.totals[stream.index()];
         total.store(total.load(Ordering::Relaxed) + data.len() as u64, Ordering::Relaxed);
         let newlines = newlines::count(data);
-        self.counts
-            .lines
-            .store(self.counts.lines.load(Ordering::Relaxed) + newlines, Ordering::Relaxed);
-        self.counts.last_write.store(now.0, Ordering::Relaxed);
-        Ok(start)
+        counts.lines.store(counts.lines.load(Ordering::Relaxed) + newlines, Ordering::Relaxed);
+        counts.last_write.store(now.0, Ordering::Relaxed);
+        Some(start)
     }
 
+    /// Writes a mark for what comes next; whether there was memory for it.
     #[cold]
-    fn mark(&self, guard: &WriteGuard<'_>, time: Time, stream: Stream) -> Result<(), WriteError> {
+    fn mark(&self, guard: &WriteGuard<'_>, time: Time, stream: Stream) -> bool {
         let [stdout, stderr] = [0, 1].map(|i: usize| self.counts.totals[i].load(Ordering::Relaxed));
         let mark = Mark { offset: guard.total(), totals: [stdout, stderr], time, stream };
-        self.marks.write(&mark.encode())?;
-        self.counts.last.store(pack(time, stream), Ordering::Relaxed);
-        Ok(())
+        let written = self.marks.locked(|marks| marks.try_write(&mark.encode())).is_some();
+        if written {
+            self.counts.last.store(pack(time, stream), Ordering::Relaxed);
+        }
+        written
     }
 
     /// Forgets everything and gives the memory back. Offsets go on.
@@ -411,8 +438,7 @@ mod tests {
         let written = marks + 100;
         for i in 0..written {
             let stream = if i % 2 == 0 { Stream::Stdout } else { Stream::Stderr };
-            let mut guard = timeline.bytes().lock();
-            timeline.append(&mut guard, stream, Time(1), b"x").expect("open");
+            timeline.append(stream, Time(1), b"x").expect("open");
         }
         assert!(timeline.after(0).is_err() && timeline.after(98).is_err());
         let oldest = timeline.after(99).ok().flatten().expect("retained");

@@ -6,7 +6,7 @@ use crossbeam_utils::CachePadded;
 use flightring_ring::CreateError;
 
 use crate::gate::{Gate, Held};
-use crate::storage::{self, Bytes, Storage};
+use crate::storage::{self, Storage};
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::{FutureOffset, WriteError};
 
@@ -125,7 +125,15 @@ impl ReplayBuffer {
     /// nothing does nothing and allocates nothing.
     #[inline]
     pub fn write(&self, data: &[u8]) -> Result<u64, WriteError> {
-        self.locked(|guard| guard.write(data))
+        match self.locked(|guard| guard.try_write(data)) {
+            Some(start) => Ok(start),
+            None => self.write_first_or_fail(data),
+        }
+    }
+
+    #[cold]
+    fn write_first_or_fail(&self, data: &[u8]) -> Result<u64, WriteError> {
+        self.lock().write(data)
     }
 
     /// Keeps other writers out while the guard lives, so that what belongs to a write can be done together with it.
@@ -345,23 +353,30 @@ impl ReplayBuffer {
 
 impl WriteGuard<'_> {
     /// As [`ReplayBuffer::write`]. Readers see the bytes at once; those who wait are woken when the guard goes.
-    // Inlined, so that the guard stays in registers.
-    #[inline(always)]
+    #[inline]
     pub fn write(&mut self, data: &[u8]) -> Result<u64, WriteError> {
+        match self.try_write(data) {
+            Some(start) => Ok(start),
+            None => self.write_first_or_fail(data),
+        }
+    }
+
+    /// As [`write`](Self::write), but `None` where that fails, and for the first byte, for which there is no storage yet: then
+    /// [`prepare`](Self::prepare) says why, or changes it. What this returns is returned in registers, and that is worth a third of a short write.
+    // Inlined, so that the guard stays in registers, too.
+    #[inline(always)]
+    pub fn try_write(&mut self, data: &[u8]) -> Option<u64> {
         let Shared { total, reserved, storage, closed, .. } = &*self.buffer.shared;
         let size = storage.size();
         if closed.load(Ordering::Relaxed) {
-            return Err(WriteError::Closed);
+            return None;
         }
         let start = total.load(Ordering::Relaxed);
         if data.is_empty() {
-            return Ok(start);
+            return Some(start);
         }
-        let end = start.checked_add(data.len() as u64).ok_or(WriteError::OffsetsExhausted)?;
-        let bytes = match storage.get() {
-            Some(bytes) => bytes,
-            None => self.allocate()?,
-        };
+        let end = start.checked_add(data.len() as u64)?;
+        let bytes = storage.get()?;
 
         let (mut kept, mut head) = (data, self.buffer.writer.head.load(Ordering::Relaxed));
         if data.len() > self.buffer.capacity {
@@ -380,14 +395,29 @@ impl WriteGuard<'_> {
             .head
             .store(if head < size { head } else { head - size }, Ordering::Relaxed);
         self.held.published = true;
-        Ok(start)
+        Some(start)
     }
 
-    /// The storage of the first write.
     #[cold]
-    fn allocate(&self) -> Result<Bytes<'_>, WriteError> {
-        let storage = &self.buffer.shared.storage;
-        storage.allocate().ok_or(WriteError::OutOfMemory { bytes: storage.size() })
+    fn write_first_or_fail(&mut self, data: &[u8]) -> Result<u64, WriteError> {
+        self.prepare(data.len())?;
+        // It has all that it needs.
+        self.try_write(data).ok_or(WriteError::Closed)
+    }
+
+    /// Makes sure that `len` bytes can be written: allocates the storage if there is none.
+    pub fn prepare(&mut self, len: usize) -> Result<(), WriteError> {
+        let Shared { total, storage, closed, .. } = &*self.buffer.shared;
+        if closed.load(Ordering::Relaxed) {
+            return Err(WriteError::Closed);
+        }
+        if total.load(Ordering::Relaxed).checked_add(len as u64).is_none() {
+            return Err(WriteError::OffsetsExhausted);
+        }
+        if len > 0 && storage.get().is_none() {
+            storage.allocate().ok_or(WriteError::OutOfMemory { bytes: storage.size() })?;
+        }
+        Ok(())
     }
 
     /// As [`ReplayBuffer::clear`].
