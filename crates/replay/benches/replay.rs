@@ -67,6 +67,8 @@ fn latency(_: &mut Criterion) {
     let record = [0x5a_u8; 128];
     let round = |readers: usize| -> [u64; 4] {
         let buffer = ReplayBuffer::new(SIZE).expect("a megabyte");
+        // Once around, so that the system has given all pages.
+        buffer.write(&vec![0; SIZE]).expect("open");
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..readers {
