@@ -253,10 +253,10 @@ TEST(reader_misuse_is_a_status) {
     options.dialect = FLR_DIALECT_AUTO;
     options.order = -1;
     CHECK_EQ(flr_reader_open(path, &options, &reader), FLR_INVALID);
-    options.order = FLR_ORDER_TIME;
-    options.follow = 1;
-    CHECK_EQ(flr_reader_open(path, &options, &reader), FLR_INVALID);
     options.order = FLR_ORDER_FILE;
+    options.reserved = 1;
+    CHECK_EQ(flr_reader_open(path, &options, &reader), FLR_INVALID);
+    options.reserved = 0;
     options.level = 300;
     CHECK_EQ(flr_reader_open(path, &options, &reader), FLR_INVALID);
     options.level = 0;

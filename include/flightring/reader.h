@@ -12,7 +12,8 @@
  *
  * Files that are compressed, by gzip or zstd, are read as they are, though not followed.
  *
- * A log may be read while it is written. `follow` makes a reader wait at the end for more, through rotations.
+ * A log may be read while it is written. With `follow` a reader goes on at the end when there is more, through rotations:
+ * also with several logs at once, as one stream in the order of time.
  */
 #ifndef FLIGHTRING_READER_H
 #define FLIGHTRING_READER_H
@@ -110,7 +111,8 @@ typedef struct {
     int32_t dialect;
     /**
      * Not 0: the file is being written. At its end flr_reader_next() returns FLR_TIMEOUT instead of FLR_END, and goes on
-     * when there is more, also in the file that follows after a rotation. For one file, in its own order.
+     * when there is more, also in the files that follow after rotations; flr_reader_open_files() follows several logs. In
+     * the order of the files, records come as they are found. In another order each is held back for `hold_ms`.
      */
     uint32_t follow;
     /**
@@ -156,6 +158,17 @@ typedef struct {
      * Only records that contain this text. It is copied. Default, NULL: all.
      */
     const char *text;
+    /**
+     * With `follow` and an order other than that of the files: milliseconds for which a record is held back, so that earlier
+     * ones of other threads and files can come before it. The order is exact if no logger takes longer to write a record
+     * (`flush_interval_ms`); a record that comes too late is delivered late, and counted. Default: 11,000, a second more than
+     * the loggers' default interval.
+     */
+    uint32_t hold_ms;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } flr_reader_options;
 
 /**
@@ -206,6 +219,14 @@ typedef struct {
      * How many records a marker reports as dropped.
      */
     uint64_t dropped;
+    /**
+     * Which of the reader's files it is from, counted from 0 as they were given.
+     */
+    uint32_t file;
+    /**
+     * Always 0.
+     */
+    uint32_t reserved;
 } flr_record;
 
 /**
@@ -374,11 +395,11 @@ flr_status flr_log_recover(const char *path,
 
 /** A flr_reader_options with every member zero, which means its default. */
 #define FLR_READER_OPTIONS_INIT \
-    { (uint32_t)sizeof(flr_reader_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+    { (uint32_t)sizeof(flr_reader_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
 
 /** A flr_record with every member zero, which means its default. */
 #define FLR_RECORD_INIT \
-    { (uint32_t)sizeof(flr_record), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_record), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A flr_reader_stats with every member zero, which means its default. */
 #define FLR_READER_STATS_INIT \

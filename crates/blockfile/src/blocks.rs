@@ -140,6 +140,18 @@ impl BlockReader {
         reader
     }
 
+    /// Reads the file that follows `before`'s in the same log, from its beginning.
+    pub(crate) fn after(before: &Self, file: File) -> Self {
+        let mut reader = Self::from_file(file, ReadOptions { follow: true, ..before.options });
+        reader.sequence = before.sequence.in_next_file();
+        reader
+    }
+
+    /// What the next block of the log should state, if blocks of the current format were met.
+    pub(crate) fn expected(&self) -> Option<BlockMeta> {
+        self.sequence.expected()
+    }
+
     /// Gives the layer's file back.
     pub(crate) fn into_layer_file(self) -> Option<Box<dyn LayerFile>> {
         self.window.into_layer_file()

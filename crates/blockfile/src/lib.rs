@@ -22,8 +22,9 @@
 //!   of them fail (feature `testing`).
 //! * [`BlockReader`] and [`Reader`]: blocks and records of a file or stream, of this format or an older
 //!   [`Dialect`]; what is damaged is skipped and reported, never guessed.
-//! * [`Follower`], [`Merge`], [`Filter`]: a file that is still written, through its rotations; several files, or the
-//!   shards of one, as one ordered stream; only the records that are wanted.
+//! * [`Follower`], [`Merge`], [`LiveMerge`], [`Filter`]: a file that is still written, through its rotations; several
+//!   files, or the shards of one, as one ordered stream; the same of files that are still written; only the records that
+//!   are wanted.
 //! * [`verify`] and [`salvage`](fn@salvage): whether a file is whole, and a whole file made of what is left.
 //!
 //! # Example
@@ -66,6 +67,7 @@ mod filter;
 mod follow;
 mod format;
 mod layer;
+mod live;
 mod merge;
 mod open;
 #[allow(unsafe_code)] // handlers of fork
@@ -92,6 +94,7 @@ pub use format::{
     SealError, TRAILER_LEN, Trailer, block_len, seal, seal_summed, sum_records,
 };
 pub use layer::{DirectAlignment, FileLayer, Identity, LayerFile, OpenHow, OsLayer};
+pub use live::LiveMerge;
 pub use merge::{Merge, Merged, OrderBy, OwnedRecord};
 pub use open::{
     AppendOptions, DamagedTail, DirectFallback, OpenError, OpenReport, Resume, RotateError,

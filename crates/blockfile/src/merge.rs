@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 
+use crate::blocks::Block;
 use crate::damage::Damage;
 use crate::filter::Filter;
 use crate::format::Kind;
@@ -89,7 +90,15 @@ struct Source {
 /// What is ordered by, the file, and the place in the file: what comes at the same time stays as it was written.
 type Key = (u64, usize, u64);
 
-struct Entry(Key, OwnedRecord);
+/// A record that waits for its turn.
+pub(crate) struct Entry(pub(crate) Key, pub(crate) OwnedRecord);
+
+impl Entry {
+    /// What it costs in memory.
+    pub(crate) fn size(&self) -> usize {
+        OVERHEAD + self.1.data.len()
+    }
+}
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
@@ -105,6 +114,23 @@ impl PartialOrd for Entry {
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.cmp(&other.0)
+    }
+}
+
+/// What a record is ordered by, in a file that was `reached` so far.
+pub(crate) fn key_of(
+    order: OrderBy,
+    record: &Record<'_>,
+    block: Option<&Block>,
+    reached: u64,
+) -> u64 {
+    match order {
+        OrderBy::Sequence => record.sequence,
+        OrderBy::Time if record.time_ns != 0 => record.time_ns,
+        OrderBy::Time => block
+            .and_then(|block| block.trailer)
+            .map_or(0, |trailer| trailer.meta.first_ns)
+            .max(reached),
     }
 }
 
@@ -174,10 +200,11 @@ impl Merge {
                 return Ok(Some(Merged::Damage(index, damage)));
             }
         }
-        let Some(Reverse(Entry(key, record))) = self.heap.pop() else {
+        let Some(Reverse(entry)) = self.heap.pop() else {
             return Ok(None);
         };
-        self.held -= OVERHEAD + record.data.len();
+        self.held -= entry.size();
+        let Entry(key, record) = entry;
         self.late += u64::from(key.0 < self.emitted);
         self.emitted = self.emitted.max(key.0);
         Ok(Some(Merged::Record(key.1, record)))
@@ -203,19 +230,14 @@ impl Merge {
         };
         let first = match self.order {
             None => index as u64,
-            Some(OrderBy::Sequence) => record.sequence,
-            Some(OrderBy::Time) if record.time_ns != 0 => record.time_ns,
-            Some(OrderBy::Time) => block
-                .and_then(|block| block.trailer)
-                .map_or(0, |trailer| trailer.meta.first_ns)
-                .max(source.reached),
+            Some(order) => key_of(order, &record, block, source.reached),
         };
         source.reached = source.reached.max(first);
         if self.filter.admits(&record, block) {
             self.arrivals += 1;
-            let key = (first, index, self.arrivals);
-            self.held += OVERHEAD + record.data.len();
-            self.heap.push(Reverse(Entry(key, record.into())));
+            let entry = Entry((first, index, self.arrivals), record.into());
+            self.held += entry.size();
+            self.heap.push(Reverse(entry));
         }
         Ok(None)
     }

@@ -87,6 +87,11 @@ impl Reader {
         Self { blocks, block: None, kind: Kind::Raw, valid: 0, at: 0, sequence: 0 }
     }
 
+    /// See [`BlockReader::after`].
+    pub(crate) fn after(before: &Self, file: File) -> Self {
+        Self::over(BlockReader::after(&before.blocks, file))
+    }
+
     /// Reads a file from an offset at which a block begins.
     pub(crate) fn from_file_at(file: File, offset: u64, options: ReadOptions) -> Self {
         Self::over(BlockReader::from_file_at(file, offset, options))

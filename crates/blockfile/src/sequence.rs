@@ -22,6 +22,8 @@ pub(crate) struct Sequence {
     expected: Option<BlockMeta>,
     /// Sequence numbers that were missed, ascending.
     missed: Vec<Range<u64>>,
+    /// `expected` is of the file before this one, and may be wrong for it.
+    assumed: bool,
 }
 
 /// More gaps than this are not remembered: blocks that fill older ones then count as repeated.
@@ -30,7 +32,18 @@ const MOST_GAPS: usize = 1024;
 impl Sequence {
     /// Goes on after a block, as if it had been met.
     pub(crate) fn resume(meta: &BlockMeta) -> Self {
-        Self { expected: Some(meta.next()), missed: Vec::new() }
+        Self { expected: Some(meta.next()), missed: Vec::new(), assumed: false }
+    }
+
+    /// For the file that follows this one in a log: blocks that are missing between them are noticed, but numbers that
+    /// begin again, as in a file that was put back, are taken as they are.
+    pub(crate) fn in_next_file(&self) -> Self {
+        Self { expected: self.expected, missed: Vec::new(), assumed: true }
+    }
+
+    /// What the next block should state.
+    pub(crate) fn expected(&self) -> Option<BlockMeta> {
+        self.expected
     }
 
     /// The writer of the last block.
@@ -40,7 +53,11 @@ impl Sequence {
 
     pub(crate) fn meet(&mut self, meta: &BlockMeta) -> Order {
         let seq = meta.block_seq;
-        let expected = match self.expected.filter(|e| e.writer_id == meta.writer_id) {
+        let assumed = std::mem::take(&mut self.assumed);
+        let continues = |expected: &BlockMeta| {
+            expected.writer_id == meta.writer_id && (!assumed || seq >= expected.block_seq)
+        };
+        let expected = match self.expected.filter(continues) {
             Some(expected) => expected,
             None => {
                 self.missed.clear();
@@ -110,5 +127,18 @@ mod tests {
         let other = BlockMeta { writer_id: 1, ..block(0) };
         assert_eq!(sequence.meet(&other), Order::Next);
         assert_eq!(sequence.meet(&other), Order::Repeated);
+    }
+
+    #[test]
+    fn a_file_that_follows_is_held_to_the_numbers_only_if_it_goes_on_with_them() {
+        let mut sequence = Sequence::default();
+        sequence.meet(&block(5));
+        assert_eq!(sequence.in_next_file().meet(&block(6)), Order::Next);
+        let gap = Order::Gap { blocks: 2, records: 20 };
+        assert_eq!(sequence.in_next_file().meet(&block(8)), gap);
+        let mut again = sequence.in_next_file();
+        assert_eq!(again.meet(&block(0)), Order::Next);
+        assert_eq!(again.meet(&block(0)), Order::Repeated);
+        assert_eq!(Sequence::default().in_next_file().meet(&block(7)), Order::Next);
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! Files that are compressed, by gzip or zstd, are read as they are, though not followed.
 //!
-//! A log may be read while it is written. `follow` makes a reader wait at the end for more, through rotations.
+//! A log may be read while it is written. With `follow` a reader goes on at the end when there is more, through rotations:
+//! also with several logs at once, as one stream in the order of time.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_void};
 use std::fs::File;
@@ -16,10 +17,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flightring_blockfile::{
-    AppendOptions, Appender, Damage, Dialect, Filter, Follower, Item, Kind, Merge, Merged,
-    OpenError, OrderBy, OsLayer, OwnedRecord, ReadOptions, ReadStats, Reader, Record,
+    AppendOptions, Appender, Damage, Dialect, Filter, Follower, Item, Kind, LiveMerge, Merge,
+    Merged, OpenError, OrderBy, OsLayer, OwnedRecord, ReadOptions, ReadStats, Reader, Record,
 };
 
 use flightring_normalise::pipeline::decompress;
@@ -81,7 +83,8 @@ pub struct flr_reader_options {
     /// A flr_dialect. Default: find out.
     pub dialect: i32,
     /// Not 0: the file is being written. At its end flr_reader_next() returns FLR_TIMEOUT instead of FLR_END, and goes on
-    /// when there is more, also in the file that follows after a rotation. For one file, in its own order.
+    /// when there is more, also in the files that follow after rotations; flr_reader_open_files() follows several logs. In
+    /// the order of the files, records come as they are found. In another order each is held back for `hold_ms`.
     pub follow: u32,
     /// Not 0: flr_reader_next() returns FLR_CORRUPT, once for each range that it skips, with a message that says where and
     /// why; the next call goes on after it. Default: skipped ranges are only counted.
@@ -106,6 +109,13 @@ pub struct flr_reader_options {
     pub last_records: u64,
     /// Only records that contain this text. It is copied. Default, NULL: all.
     pub text: *const c_char,
+    /// With `follow` and an order other than that of the files: milliseconds for which a record is held back, so that earlier
+    /// ones of other threads and files can come before it. The order is exact if no logger takes longer to write a record
+    /// (`flush_interval_ms`); a record that comes too late is delivered late, and counted. Default: 11,000, a second more than
+    /// the loggers' default interval.
+    pub hold_ms: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), the size first, integers and a raw pointer only.
@@ -139,6 +149,10 @@ pub struct flr_record {
     pub is_marker: u32,
     /// How many records a marker reports as dropped.
     pub dropped: u64,
+    /// Which of the reader's files it is from, counted from 0 as they were given.
+    pub file: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), the size first, integers and a raw pointer only.
@@ -214,6 +228,7 @@ enum Source {
     One(Reader),
     Live(Follower),
     Many(Merge),
+    LiveMany(LiveMerge),
 }
 
 /// What is behind a reader's handle.
@@ -253,24 +268,33 @@ impl Reading {
         options: &flr_reader_options,
         text: Option<&CStr>,
     ) -> Result<Self, flr_status> {
+        if options.reserved != 0 {
+            return Err(invalid(format_args!("options.reserved is not 0")));
+        }
         let filter = filter(options, text)?;
         let read = read_options(options)?;
         let order = order(options.order)?;
         let last = if options.last_records == 0 { u64::MAX } else { options.last_records };
         let reader = |path: &Path| open(path, last, read).map_err(|error| unreadable(path, &error));
         let source = match (order, paths.as_slice()) {
-            (None, [path]) if options.follow != 0 => Source::Live(
-                Follower::open_tail(path, last, read).map_err(|error| unreadable(path, &error))?,
-            ),
-            _ if options.follow != 0 => {
-                return Err(invalid(format_args!("follow is for one file, in its own order")));
+            (order, paths) if options.follow != 0 => {
+                let follow = |path: &PathBuf| {
+                    Follower::open_tail(path, last, read).map_err(|error| unreadable(path, &error))
+                };
+                let mut followers = paths.iter().map(follow).collect::<Result<Vec<_>, _>>()?;
+                match (order, followers.pop()) {
+                    (None, Some(only)) if followers.is_empty() => Source::Live(only),
+                    (order, last) => {
+                        followers.extend(last);
+                        live(followers, order, &filter, options)
+                    }
+                }
             }
             (None, [path]) => Source::One(reader(path)?),
             (order, paths) => {
                 let readers =
                     paths.iter().map(|path| reader(path)).collect::<Result<Vec<_>, _>>()?;
-                let window = if options.window == 0 { 128 << 20 } else { options.window };
-                let window = usize::try_from(window).unwrap_or(usize::MAX);
+                let window = window(options);
                 let merge = match order {
                     Some(order) => Merge::new(readers, order, filter.clone(), window),
                     None => Merge::in_turn(readers, filter.clone()),
@@ -283,23 +307,28 @@ impl Reading {
     }
 
     fn next(&mut self) -> io::Result<Next> {
+        let current = &mut self.current;
+        let mut merged = |item, end| match item {
+            None => Next::Nothing(end),
+            Some(Merged::Damage(file, damage)) => Next::Damage(file, damage),
+            Some(Merged::Record(file, record)) => {
+                Next::Record(as_c(&current.insert(record).record(), file))
+            }
+        };
         let (found, end) = match &mut self.source {
             Source::One(reader) => (reader.next_wanted(&self.filter)?, flr_status::END),
             Source::Live(follower) => (follower.next_wanted(&self.filter)?, flr_status::TIMEOUT),
             Source::Many(merge) => {
-                return Ok(match merge.next_item()? {
-                    None => Next::Nothing(flr_status::END),
-                    Some(Merged::Damage(file, damage)) => Next::Damage(file, damage),
-                    Some(Merged::Record(_, record)) => {
-                        Next::Record(as_c(&self.current.insert(record).record()))
-                    }
-                });
+                return Ok(merged(merge.next_item()?, flr_status::END));
+            }
+            Source::LiveMany(merge) => {
+                return Ok(merged(merge.next_item()?, flr_status::TIMEOUT));
             }
         };
         Ok(match found {
             None => Next::Nothing(end),
             Some(Item::Damage(damage)) => Next::Damage(0, damage),
-            Some(Item::Record(record)) => Next::Record(as_c(&record)),
+            Some(Item::Record(record)) => Next::Record(as_c(&record, 0)),
         })
     }
 
@@ -311,6 +340,14 @@ impl Reading {
                 let mut sum = ReadStats::default();
                 merge.readers().for_each(|reader| sum.add(reader.stats()));
                 (sum, merge.late(), 0)
+            }
+            Source::LiveMany(merge) => {
+                let (mut sum, mut rotations) = (ReadStats::default(), 0);
+                for follower in merge.followers() {
+                    sum.add(&follower.stats());
+                    rotations += follower.rotations();
+                }
+                (sum, merge.late(), rotations)
             }
         };
         flr_reader_stats {
@@ -342,7 +379,7 @@ impl Reading {
     }
 }
 
-fn as_c(record: &Record<'_>) -> flr_record {
+fn as_c(record: &Record<'_>, file: usize) -> flr_record {
     flr_record {
         struct_size: 0,
         data: record.data.as_ptr().cast(),
@@ -355,7 +392,31 @@ fn as_c(record: &Record<'_>) -> flr_record {
         shard: u32::from(record.shard),
         is_marker: u32::from(record.kind == Kind::Marker),
         dropped: record.marker.map_or(0, |marker| marker.dropped),
+        file: u32::try_from(file).unwrap_or(u32::MAX),
+        reserved: 0,
     }
+}
+
+fn window(options: &flr_reader_options) -> usize {
+    let window = if options.window == 0 { 128 << 20 } else { options.window };
+    usize::try_from(window).unwrap_or(usize::MAX)
+}
+
+fn live(
+    followers: Vec<Follower>,
+    order: Option<OrderBy>,
+    filter: &Filter,
+    options: &flr_reader_options,
+) -> Source {
+    let filter = filter.clone();
+    let hold = match options.hold_ms {
+        0 => LiveMerge::DEFAULT_HOLD,
+        ms => Duration::from_millis(u64::from(ms)),
+    };
+    Source::LiveMany(match order {
+        Some(order) => LiveMerge::new(followers, order, filter, hold, window(options)),
+        None => LiveMerge::as_found(followers, filter),
+    })
 }
 
 fn read_options(options: &flr_reader_options) -> Result<ReadOptions, flr_status> {
@@ -483,6 +544,8 @@ const DEFAULTS: flr_reader_options = flr_reader_options {
     until_ns: 0,
     last_records: 0,
     text: std::ptr::null(),
+    hold_ms: 0,
+    reserved: 0,
 };
 
 /// Describes the next record in `*record`. What its `data` points to is valid until the next call on this reader.

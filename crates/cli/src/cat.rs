@@ -1,7 +1,8 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use flightring_blockfile::{Filter, Follower, Item, Merge, Merged, OrderBy};
+use flightring_blockfile::{Filter, Follower, Item, LiveMerge, Merge, Merged, OrderBy};
 
 use crate::choose::Choice;
 use crate::failure::{Failure, Outcome, complain};
@@ -17,7 +18,7 @@ pub(crate) struct Args {
     input: Input,
 
     /// Go on with what is written to the files from now on, through rotations
-    #[arg(long, short, conflicts_with = "order")]
+    #[arg(long, short)]
     follow: bool,
 
     /// The order of the records of all files together
@@ -28,6 +29,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 128,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     window: u32,
+
+    /// How long --follow holds a record back so that earlier ones can come before it, in seconds. The flush interval of the
+    /// loggers gives the exact order
+    #[arg(long, value_name = "SECONDS", default_value_t = LiveMerge::DEFAULT_HOLD.as_secs_f64(), requires = "follow",
+          value_parser = parse_hold)]
+    hold: f64,
 
     #[command(flatten)]
     choice: Choice,
@@ -41,6 +48,7 @@ Examples:
   flightring cat app.log
   flightring cat --json --level warn --since 10m app.log
   flightring cat --order time app.log.* app.log
+  flightring cat -f --order time --hold 2 a.log b.log
   flightring cat --template '{time} {text}' app.log
   flightring cat app.log.1.zst
   ssh host cat app.log | flightring cat -
@@ -62,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let filter = args.choice.filter();
     let mut printer = args.output.printer();
     let damaged = match args.order {
-        _ if args.follow => follow(&args, &filter, &mut printer)?,
+        order if args.follow => return follow(&args, order, filter, &mut printer),
         Order::File => one_after_the_other(&args, &filter, &mut printer)?,
         Order::Time => merge(&args, OrderBy::Time, filter, &mut printer)?,
         Order::Sequence => merge(&args, OrderBy::Sequence, filter, &mut printer)?,
@@ -132,25 +140,60 @@ fn merge(
     Ok(damaged)
 }
 
-fn follow(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<bool, Failure> {
-    if args.input.files.iter().any(|path| is_stdin(path)) {
+/// Goes on until it is ended, or its output is.
+fn follow(
+    args: &Args,
+    order: Order,
+    filter: Filter,
+    printer: &mut Printer,
+) -> Result<Outcome, Failure> {
+    let paths = &args.input.files;
+    if paths.iter().any(|path| is_stdin(path)) {
         return Err(Failure::Message("standard input cannot be followed; give files".to_owned()));
     }
-    let open = |path: &Path| {
+    let waiter = Waiter::over(paths);
+    let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
+    let open = |path: &PathBuf| {
         Follower::open(path, args.input.options()).map_err(|e| Failure::file("read", path, e))
     };
-    let waiter = Waiter::over(&args.input.files);
-    let mut followers = Vec::new();
-    for path in &args.input.files {
-        followers.push((path.as_path(), open(path)?));
-    }
+    let followers = paths.iter().map(open).collect::<Result<_, _>>()?;
+    let by = match order {
+        Order::File => None,
+        Order::Time => Some(OrderBy::Time),
+        Order::Sequence => Some(OrderBy::Sequence),
+    };
+    let (hold, window) = (Duration::from_secs_f64(args.hold), (args.window as usize) << 20);
+    let mut merge = match by {
+        Some(by) => LiveMerge::new(followers, by, filter, hold, window),
+        None => LiveMerge::as_found(followers, filter),
+    };
+    let mut late = 0;
     loop {
-        for (path, follower) in &mut followers {
-            print_new(follower, path, filter, printer)?;
+        let item = merge.next_item();
+        match item.map_err(|e| Failure::Message(format!("cannot read: {e}")))? {
+            Some(Merged::Record(index, record)) => {
+                printer.record(&record.record(), &names[index])?;
+            }
+            Some(Merged::Damage(index, damage)) => {
+                complain(format_args!("{}: {damage}", names[index]));
+            }
+            None => {
+                printer.flush()?;
+                if merge.late() > late {
+                    late = merge.late();
+                    complain(format_args!("{late} records so far were late; use a longer --hold"));
+                }
+                let due = merge.due().map(|due| due.saturating_duration_since(Instant::now()));
+                waiter.wait_at_most(due.unwrap_or(Duration::MAX));
+            }
         }
-        printer.flush()?;
-        waiter.wait();
     }
+}
+
+/// Seconds, at least none and at most a day.
+fn parse_hold(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "give seconds, from 0 to 86400, such as 0.5".to_owned())
 }
 
 /// Prints what a live file holds by now.

@@ -11,7 +11,7 @@ use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 /// How often files are looked at that the system does not tell of.
 const POLL: Duration = Duration::from_millis(100);
 /// How often others are: a file on a network may grow without a word.
-const LONGEST: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+const LONGEST: Duration = Duration::from_millis(500);
 /// Writes come in groups; looking after each would be a waste.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -37,9 +37,16 @@ impl Waiter {
 
     /// Returns when something may have changed.
     pub(crate) fn wait(&self) {
-        let Some(inotify) = &self.0 else { return std::thread::sleep(POLL) };
+        self.wait_at_most(LONGEST);
+    }
+
+    /// As [`Self::wait`], for something else that is due by then.
+    pub(crate) fn wait_at_most(&self, most: Duration) {
+        let Some(inotify) = &self.0 else { return std::thread::sleep(POLL.min(most)) };
+        let most = most.min(LONGEST);
+        let most = Timespec { tv_sec: 0, tv_nsec: most.subsec_nanos().into() };
         // However it ends, looking is right.
-        if poll(&mut [PollFd::new(inotify, PollFlags::IN)], Some(&LONGEST)) == Ok(1) {
+        if poll(&mut [PollFd::new(inotify, PollFlags::IN)], Some(&most)) == Ok(1) {
             std::thread::sleep(PAUSE);
             // What was changed is found by looking.
             let mut events = [0u8; 16 * 1024];
