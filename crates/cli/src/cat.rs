@@ -5,7 +5,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use flightring_blockfile::{Filter, Follower, Item, LiveMerge, Merge, Merged, OrderBy};
 
 use crate::choose::Choice;
-use crate::failure::{Failure, Outcome, complain};
+use crate::failure::{Failure, Outcome, complain, each_file};
 use crate::input::{Input, Progress, is_stdin, name};
 use crate::output::{Output, Printer};
 use crate::waiter::Waiter;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
     /// How long --follow holds a record back so that earlier ones can come before it, in seconds. The flush interval of the
     /// loggers gives the exact order
-    #[arg(long, value_name = "SECONDS", default_value_t = LiveMerge::DEFAULT_HOLD.as_secs_f64(), requires = "follow",
+    #[arg(long, value_name = "SECONDS", default_value_t = LiveMerge::DEFAULT_HOLD.as_secs_f64(), requires = "follow", allow_negative_numbers = true,
           value_parser = parse_hold)]
     hold: f64,
 
@@ -67,25 +67,25 @@ enum Order {
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
-    let filter = args.choice.filter();
+    let filter = args.choice.filter()?;
     let mut printer = args.output.printer();
-    let damaged = match args.order {
+    let outcome = match args.order {
         order if args.follow => return follow(&args, order, filter, &mut printer),
         Order::File => one_after_the_other(&args, &filter, &mut printer)?,
         Order::Time => merge(&args, OrderBy::Time, filter, &mut printer)?,
         Order::Sequence => merge(&args, OrderBy::Sequence, filter, &mut printer)?,
     };
     printer.flush()?;
-    Ok(Outcome::finding(damaged))
+    Ok(outcome)
 }
 
 fn one_after_the_other(
     args: &Args,
     filter: &Filter,
     printer: &mut Printer,
-) -> Result<bool, Failure> {
-    let mut damaged = false;
-    for path in &args.input.files {
+) -> Result<Outcome, Failure> {
+    each_file(&args.input.files, |path| {
+        let mut damaged = false;
         let mut reader = args.input.open(path)?;
         let file = name(path);
         let progress =
@@ -93,7 +93,7 @@ fn one_after_the_other(
         loop {
             let item = reader.next_wanted(filter).map_err(|e| Failure::file("read", path, e))?;
             match item {
-                None => break,
+                None => return Ok(damaged),
                 Some(Item::Damage(damage)) => {
                     damaged = true;
                     progress.complain(format_args!("{file}: {damage}"));
@@ -102,8 +102,7 @@ fn one_after_the_other(
             }
             progress.at(reader.blocks().position());
         }
-    }
-    Ok(damaged)
+    })
 }
 
 fn merge(
@@ -111,7 +110,7 @@ fn merge(
     order: OrderBy,
     filter: Filter,
     printer: &mut Printer,
-) -> Result<bool, Failure> {
+) -> Result<Outcome, Failure> {
     let paths = &args.input.files;
     let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
     let readers = paths.iter().map(|path| args.input.open(path)).collect::<Result<_, _>>()?;
@@ -137,7 +136,7 @@ fn merge(
             args.window
         ));
     }
-    Ok(damaged)
+    Ok(Outcome::finding(damaged))
 }
 
 /// Goes on until it is ended, or its output is.

@@ -2,6 +2,8 @@ use clap::Args;
 use flightring_blockfile::{Filter, Level};
 use jiff::{SignedDuration, Span, Timestamp, civil, tz::TimeZone};
 
+use crate::failure::Failure;
+
 /// Which records are wanted.
 #[derive(Args)]
 pub(crate) struct Choice {
@@ -36,7 +38,13 @@ impl Choice {
             && self.text.is_none()
     }
 
-    pub(crate) fn filter(&self) -> Filter {
+    pub(crate) fn filter(&self) -> Result<Filter, Failure> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since >= until
+        {
+            let message = "no time is both since and until; --since must be before --until";
+            return Err(Failure::Message(message.to_owned()));
+        }
         let mut filter = Filter {
             since_ns: self.since,
             until_ns: self.until,
@@ -47,7 +55,7 @@ impl Choice {
         if let Some(text) = &self.text {
             filter.set_text(text.as_bytes());
         }
-        filter
+        Ok(filter)
     }
 }
 

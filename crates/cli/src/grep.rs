@@ -3,7 +3,7 @@ use flightring_blockfile::Item;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::choose::Choice;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, each_file};
 use crate::input::{Input, Progress, name};
 use crate::output::Output;
 
@@ -55,10 +55,9 @@ Damage is reported on standard error.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let pattern = pattern(&args)?;
-    let filter = args.choice.filter();
+    let filter = args.choice.filter()?;
     let mut printer = args.output.printer().name_files(args.input.files.len());
-    let mut found = false;
-    for path in &args.input.files {
+    let outcome = each_file(&args.input.files, |path| {
         let mut reader = args.input.open(path)?;
         let file = name(path);
         let progress =
@@ -80,22 +79,30 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
             }
             progress.at(reader.blocks().position());
         }
-        found |= matches > 0;
         if args.count && args.input.files.len() > 1 {
             printer.line(format_args!("{file}: {matches}"))?;
         } else if args.count {
             printer.line(matches)?;
         }
-    }
+        Ok(matches > 0)
+    })?;
     printer.flush()?;
-    Ok(Outcome::finding(!found))
+    Ok(match outcome {
+        Outcome::Finding => Outcome::Fine,
+        Outcome::Fine => Outcome::Finding,
+        other => other,
+    })
 }
 
 fn pattern(args: &Args) -> Result<Regex, Failure> {
     let escaped = regex::escape(&args.pattern);
     let text = if args.fixed_strings { &escaped } else { &args.pattern };
-    RegexBuilder::new(text)
-        .case_insensitive(args.ignore_case)
-        .build()
-        .map_err(|error| Failure::Message(error.to_string()))
+    RegexBuilder::new(text).case_insensitive(args.ignore_case).build().map_err(|error| {
+        // The last line of what it says is the reason.
+        let (error, given) = (error.to_string(), &args.pattern);
+        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        Failure::Message(format!(
+            "'{given}' is no regular expression: {reason}; -F takes it as plain text"
+        ))
+    })
 }

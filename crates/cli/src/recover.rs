@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use flightring_blockfile::{AppendOptions, Appender, OsLayer, salvage};
 
-use crate::failure::{Failure, Outcome, complain};
+use crate::failure::{Failure, Outcome, complain, each_file};
 use crate::input::{Input, Progress, is_stdin, name};
 use crate::output::Output;
 
@@ -28,17 +28,14 @@ Examples:
   flightring recover app.log -o sound.log     copy every sound block into a new file
 
 What a killed service with shared staging had accepted is brought into the log. A torn end goes to 'app.log.damaged-<seconds>'; nothing is deleted. A log that is in use is refused.
-Exit codes: 0 sound; 1 something was set aside or skipped; 2 a file cannot be read or written.";
+What is damaged before the end stays where it is; 'flightring verify' finds it.
+Exit codes: 0 nothing had to be done; 1 something was set aside or skipped; 2 a file cannot be read or written.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let damaged = match &args.output {
         Some(output) => copy_sound_blocks(&args.input, output)?,
         None => {
-            let mut damaged = false;
-            for path in &args.input.files {
-                damaged |= recover(path)?;
-            }
-            damaged
+            return each_file(&args.input.files, recover);
         }
     };
     Ok(Outcome::finding(damaged))
@@ -56,7 +53,7 @@ fn recover(path: &Path) -> Result<bool, Failure> {
     }
     let mut printer = Output::plain();
     let recovered = flightring_logger::recover(path)
-        .map_err(|error| Failure::Message(format!("{}: {error}", path.display())))?;
+        .map_err(|error| Failure::File(format!("{}: {error}", path.display())))?;
     for dead in &recovered {
         let name = path.display();
         match &dead.stale {
@@ -72,11 +69,11 @@ fn recover(path: &Path) -> Result<bool, Failure> {
     }
     let options = AppendOptions { direct: false, ..AppendOptions::default() };
     let (mut appender, report) = Appender::open(path, &options, Arc::new(OsLayer))
-        .map_err(|error| Failure::Message(error.to_string()))?;
+        .map_err(|error| Failure::File(error.to_string()))?;
     appender.finish().map_err(|error| Failure::file("finish", path, error))?;
     match &report.damaged_tail {
         None => printer.line(format_args!(
-            "{}: sound up to its end at {}",
+            "{}: nothing torn at its end, at {}",
             path.display(),
             report.continued
         ))?,
@@ -99,12 +96,14 @@ fn recover(path: &Path) -> Result<bool, Failure> {
 
 /// Writes the sound blocks of all files into a new one. `true` if something was skipped.
 fn copy_sound_blocks(input: &Input, output: &Path) -> Result<bool, Failure> {
+    // Before anything is created.
+    let readers =
+        input.files.iter().map(|path| input.open_blocks(path)).collect::<Result<Vec<_>, _>>()?;
     let failed = |error| Failure::file("write", output, error);
     let file = OpenOptions::new().write(true).create_new(true).open(output).map_err(failed)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let (mut blocks, mut records, mut damaged) = (0, 0, false);
-    for path in &input.files {
-        let mut reader = input.open_blocks(path)?;
+    for (path, mut reader) in input.files.iter().zip(readers) {
         let progress = Progress::over(reader.file(), path, true);
         let stats = salvage(&mut reader, &mut out, |damage| {
             damaged = true;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::choose::Choice;
 use crate::clock::Clock;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, each_file};
 use crate::input::{Input, Progress, name};
 use crate::live::{self, Live};
 use crate::output::{Output, Printer};
@@ -52,9 +52,8 @@ Exit codes: 0 fine; 1 damage was found; 2 a file cannot be read, or there is no 
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let mut printer = Output::plain();
-    let mut damaged = false;
     let live = live::all(&args.stats_folder)?;
-    for path in &args.input.files {
+    let outcome = each_file(&args.input.files, |path| {
         if let Some(pid) = live::pid_of(path) {
             let mut its: Vec<_> = live.iter().filter(|one| one.pid == pid).collect();
             its.sort_by_key(|one| one.facts["path"].to_string());
@@ -62,16 +61,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
                 return Err(nothing_live(&format!("process {pid}"), &args));
             }
             its.iter().try_for_each(|one| print_live(one, &args, &mut printer))?;
-            continue;
+            return Ok(false);
         }
         let writer = live.iter().find(|one| one.is_of(path));
         if args.live {
             let Some(writer) = writer else { return Err(nothing_live(&name(path), &args)) };
             print_live(writer, &args, &mut printer)?;
-            continue;
+            return Ok(false);
         }
         let counts = count(&args, path)?;
-        damaged |= counts.file.damages > 0;
         if args.json {
             let mut object = counts.as_json(&name(path), args.threads);
             object["live"] = writer.map_or(serde_json::Value::Null, |one| one.facts.clone());
@@ -80,9 +78,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
             counts.print(&mut printer, &name(path), args.threads)?;
             writer.map_or(Ok(()), |writer| print_live(writer, &args, &mut printer))?;
         }
-    }
+        Ok(counts.file.damages > 0)
+    })?;
     printer.flush()?;
-    Ok(Outcome::finding(damaged))
+    Ok(outcome)
 }
 
 fn print_live(one: &Live, args: &Args, printer: &mut Printer) -> Result<(), Failure> {
@@ -91,7 +90,7 @@ fn print_live(one: &Live, args: &Args, printer: &mut Printer) -> Result<(), Fail
 
 fn nothing_live(whose: &str, args: &Args) -> Failure {
     let folder = args.stats_folder.display();
-    Failure::Message(format!("no live logger of {whose} publishes its numbers in {folder}"))
+    Failure::File(format!("no live logger of {whose} publishes its numbers in {folder}"))
 }
 
 const KINDS: [Kind; 3] = [Kind::Raw, Kind::Timed, Kind::Event];
@@ -115,7 +114,7 @@ struct Counts {
 }
 
 fn count(args: &Args, path: &Path) -> Result<Counts, Failure> {
-    let filter = args.choice.filter();
+    let filter = args.choice.filter()?;
     let mut reader = args.input.open(path)?;
     let progress = Progress::over(reader.blocks().file(), path, true);
     let mut counts = Counts::default();

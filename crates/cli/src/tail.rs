@@ -6,7 +6,7 @@ use flightring_blockfile::{Follower, Item, OwnedRecord};
 
 use crate::cat::print_new;
 use crate::choose::Choice;
-use crate::failure::{Failure, Outcome, complain};
+use crate::failure::{Failure, Outcome, complain, each_file};
 use crate::input::{Input, is_stdin, name};
 use crate::output::{Output, Printer};
 use crate::waiter::Waiter;
@@ -40,13 +40,13 @@ Examples:
   flightring tail -f app.log | grep timeout";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
-    let filter = args.choice.filter();
+    let filter = args.choice.filter()?;
     let mut printer = args.output.printer().name_files(args.input.files.len());
     // A choice may reach back any distance; without one, trailers say where the last records begin.
     let reach = if args.choice.is_all() { args.records as u64 } else { u64::MAX };
     let waiter = Waiter::over(&args.input.files);
-    let (mut followers, mut damaged) = (Vec::new(), false);
-    for path in &args.input.files {
+    let mut followers = Vec::new();
+    let outcome = each_file(&args.input.files, |path| {
         let mut last = Last::new(args.records, path);
         if args.follow {
             if is_stdin(path) {
@@ -69,11 +69,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
                 last.take(item);
             }
         }
-        damaged |= last.print(&mut printer)?;
-    }
+        last.print(&mut printer)
+    })?;
     printer.flush()?;
-    if !args.follow {
-        return Ok(Outcome::finding(damaged));
+    if !args.follow || followers.is_empty() {
+        return Ok(outcome);
     }
     loop {
         waiter.wait();

@@ -47,7 +47,12 @@ impl Template {
                 '{' if chars.next_if_eq(&'{').is_some() => literal.push('{'),
                 '}' if chars.next_if_eq(&'}').is_some() => literal.push('}'),
                 '{' => {
-                    let name: String = chars.by_ref().take_while(|&c| c != '}').collect();
+                    let rest = chars.clone().collect::<String>();
+                    let Some((name, _)) = rest.split_once('}') else {
+                        return Err(format!("'{{{rest}' is not closed; '{{{{' stands for '{{'"));
+                    };
+                    let name = name.to_owned();
+                    chars.by_ref().take_while(|&c| c != '}').for_each(drop);
                     if !literal.is_empty() {
                         parts.push(Part::Literal(std::mem::take(&mut literal)));
                     }

@@ -3,7 +3,7 @@ use flightring_blockfile::{BlockItem, Damage, ReadStats, Reason};
 use serde_json::json;
 
 use crate::clock::Clock;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, each_file};
 use crate::input::{Input, Progress, name};
 use crate::output::{Output, Printer};
 
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     json: bool,
 
     /// Only the exit code, and damage on standard error
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "json")]
     quiet: bool,
 }
 
@@ -33,8 +33,7 @@ Exit codes: 0 every byte is as it was written; 1 damage; 2 a file cannot be read
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let mut printer = Output::plain();
-    let mut damaged = false;
-    for path in &args.input.files {
+    let outcome = each_file(&args.input.files, |path| {
         let mut reader = args.input.open_blocks(path)?;
         let progress = Progress::over(reader.file(), path, true);
         let mut damages = Vec::new();
@@ -55,15 +54,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         }
         drop(progress);
         let stats = reader.stats();
-        damaged |= stats.damages > 0;
         if args.json {
             printer.line(as_json(&name(path), stats, &damages))?;
         } else if !args.quiet {
             print_table(&mut printer, &name(path), stats)?;
         }
-    }
+        Ok(stats.damages > 0)
+    })?;
     printer.flush()?;
-    Ok(Outcome::finding(damaged))
+    Ok(outcome)
 }
 
 const MOST_DAMAGES: usize = 10_000;

@@ -336,10 +336,61 @@ fn recover_sets_a_torn_end_aside_and_copies_what_is_sound() {
     assert_eq!(std::fs::read(&log).unwrap(), &whole[..1024]);
     let aside = said.trim_end().rsplit(' ').next().unwrap();
     assert_eq!(std::fs::read(aside).unwrap(), &whole[1024..1300]);
-    assert!(stdout(0, &["recover", &log]).contains("sound up to its end at 1024"));
+    assert!(stdout(0, &["recover", &log]).contains("nothing torn at its end, at 1024"));
 
     assert_eq!(run(&["recover", &files.name("no.log")]).status.code(), Some(2));
     assert!(!files.path("no.log").exists());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_keep_the_others_waiting() {
+    let files = Files::new();
+    let (good, missing) = (files.raw("a.log", &["one", "two"]), files.name("no.log"));
+    let folder = files.dir.path().to_str().unwrap().to_owned();
+    for (verb, expected) in [
+        (vec!["cat"], "one\ntwo\n"),
+        (vec!["tail", "-n1"], "two\n"),
+        (vec!["grep", "-c", "o"], "a.log: 2\n"),
+        (vec!["verify"], "a.log: sound\n"),
+        (vec!["stats"], "a.log\n  records                  2\n"),
+        (vec!["recover"], "a.log: nothing torn at its end, at 1024\n"),
+    ] {
+        let args = [verb, vec![missing.as_str(), folder.as_str(), good.as_str()]].concat();
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stdout).contains(expected), "{args:?}: {}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(said.lines().count() == 2 && said.contains("no.log"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_one_line() {
+    let files = Files::new();
+    let log = files.raw("a.log", &["one"]);
+    for (args, expected) in [
+        (
+            vec!["grep", "(", &log],
+            "'(' is no regular expression: unclosed group; -F takes it as plain text",
+        ),
+        (vec!["cat", "--since", "1h", "--until", "2h", &log], "--since must be before --until"),
+        (vec!["cat", "--template", "{time", &log], "'{time' is not closed; '{{' stands for '{'"),
+        (vec!["cat", "--template", "{when}", &log], "there is no {when}; use time, ns,"),
+        (vec!["verify", "-q", "--json", &log], "cannot be used with"),
+        (vec!["cat", "--hold", "1", "--order", "time", &log], "--follow"),
+        (
+            vec!["cat", "-f", "--order", "time", "--hold", "-1", &log],
+            "give seconds, from 0 to 86400",
+        ),
+    ] {
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(expected), "{args:?}: {}", text(&output.stderr));
+        assert_eq!(output.stdout, b"");
+    }
+    let copy = files.name("copy.log");
+    assert_eq!(run(&["recover", &files.name("no.log"), "-o", &copy]).status.code(), Some(2));
+    assert!(!files.path("copy.log").exists(), "nothing was to be written");
 }
 
 #[test]
