@@ -262,3 +262,60 @@ TEST(reader_finds_files_that_were_rotated_away_meanwhile) {
     flr_logger_destroy(logger);
     remove_folder(folder);
 }
+
+static void copy_and_cut(const char *from, const char *to) {
+    static char bytes[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    CHECK(in != NULL && out != NULL);
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) > 0;) {
+        CHECK_EQ(fwrite(bytes, 1, n, out), n);
+    }
+    CHECK_EQ(fclose(in), 0);
+    CHECK_EQ(fclose(out), 0);
+    CHECK_EQ(truncate(from, 0), 0);
+}
+
+/* What logrotate does with `copytruncate`: both files are sound, and a reader that follows goes on. */
+TEST(reader_follows_a_log_that_is_copied_and_cut) {
+    char folder[64], path[128], copy[140];
+    flr_reader *reader = NULL;
+    flr_reader_options options = FLR_READER_OPTIONS_INIT;
+    flr_reader_stats stats = FLR_READER_STATS_INIT;
+    flr_record record = FLR_RECORD_INIT;
+    make_folder(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/a.log", folder);
+    snprintf(copy, sizeof copy, "%s.1", path);
+    flr_logger *logger = open_log(path, 0);
+    CHECK_OK(FLR_LOG(logger, FLR_LEVEL_INFO, "one"));
+    CHECK_OK(flr_logger_flush(logger, 60000));
+    CHECK_OK(FLR_LOG(logger, FLR_LEVEL_INFO, "two"));
+    CHECK_OK(flr_logger_flush(logger, 60000));
+    options.follow = 1;
+    options.report_damage = 1;
+    CHECK_OK(flr_reader_open(path, &options, &reader));
+    expect(reader, 0, "one");
+    expect(reader, 0, "two");
+    copy_and_cut(path, copy);
+    CHECK_OK(FLR_LOG(logger, FLR_LEVEL_INFO, "three"));
+    CHECK_OK(flr_logger_flush(logger, 60000));
+    expect(reader, 0, "three");
+    CHECK_OK(FLR_LOG(logger, FLR_LEVEL_INFO, "four"));
+    CHECK_OK(flr_logger_close(logger));
+    flr_logger_destroy(logger);
+    expect(reader, 0, "four");
+    CHECK_EQ(flr_reader_next(reader, &record), FLR_TIMEOUT);
+    flr_reader_destroy(reader);
+
+    const char *paths[] = {copy, path};
+    options.follow = 0;
+    CHECK_OK(flr_reader_open_files(paths, 2, &options, &reader));
+    expect(reader, 0, "one");
+    expect(reader, 0, "two");
+    expect(reader, 1, "three");
+    expect(reader, 1, "four");
+    CHECK_EQ(flr_reader_next(reader, &record), FLR_END);
+    CHECK_OK(flr_reader_get_stats(reader, &stats));
+    CHECK_EQ(stats.damages, 0);
+    flr_reader_destroy(reader);
+    remove_folder(folder);
+}

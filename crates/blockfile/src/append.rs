@@ -106,6 +106,7 @@ impl Appender {
         if let Err(source) = self.check_framing(blocks) {
             return Err(AppendError { accepted: 0, step: FailedStep::Framing, source });
         }
+        self.notice_cut();
         self.reserve_ahead(blocks.len() as u64);
         if let Err((written, source)) = self.write(blocks) {
             // Without a promise of durability for the part, the part is not accepted.
@@ -163,6 +164,17 @@ impl Appender {
         Ok(())
     }
 
+    /// Goes on at the end of the file where somebody has cut it, as logrotate does with `copytruncate`: at the old place the
+    /// next block would leave a hole of zeros before it.
+    fn notice_cut(&mut self) {
+        // If that cannot be told, writing goes on where it was.
+        let Ok(size) = self.file.size() else { return };
+        if size < self.len {
+            self.len = size.next_multiple_of(self.align as u64);
+            (self.touched, self.reserved) = (self.len, 0);
+        }
+    }
+
     fn check_framing(&self, blocks: &[u8]) -> io::Result<()> {
         let mut at = 0;
         while at < blocks.len() {
@@ -213,6 +225,7 @@ impl Appender {
     ///
     /// The operating system's; the accepted blocks are in the file all the same.
     pub fn finish(&mut self) -> io::Result<()> {
+        self.notice_cut();
         if self.touched > self.len || self.reserved > self.len {
             uninterrupted(|| self.file.set_size(self.len))?;
             self.touched = self.len;

@@ -81,6 +81,32 @@ impl Bench {
 }
 
 #[test]
+fn a_file_that_somebody_cut_is_continued_where_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    for preallocate in [0, 1 << 20] {
+        let options = AppendOptions { preallocate, ..AppendOptions::default() };
+        let (mut appender, _) = Appender::open(&path, &options, Arc::new(OsLayer)).unwrap();
+        let align = appender.alignment();
+        let (buf, len, meta) = blocks(BlockMeta::default(), &[(100, 1), (9000, 2)], align);
+        appender.append(&buf[..len]).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(0).unwrap();
+        let (buf, len, meta) = blocks(meta, &[(50, 3)], align);
+        appender.append(&buf[..len]).unwrap();
+        let (buf, len, _) = blocks(meta, &[(60, 4), (70, 5)], align);
+        appender.append(&buf[..len]).unwrap();
+        appender.finish().unwrap();
+        assert_eq!(decode(&path), [3, 4, 5]);
+        file.set_len(0).unwrap();
+        appender.finish().unwrap();
+        assert_eq!((std::fs::metadata(&path).unwrap().len(), appender.len()), (0, 0));
+        drop(appender);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn a_file_is_continued_and_never_truncated() {
     let bench = Bench::new();
     let options = AppendOptions { preallocate: 1 << 20, ..AppendOptions::default() };

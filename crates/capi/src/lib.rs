@@ -45,6 +45,7 @@ pub mod logger_watch;
 pub mod monitor;
 pub mod normaliser;
 pub mod reader;
+mod reading;
 pub mod recorder;
 pub mod recorder_add;
 pub mod recorder_stats;
