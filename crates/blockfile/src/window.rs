@@ -17,6 +17,11 @@ pub(crate) enum Source {
 /// The part of a source that is in memory: a run of bytes that is filled at its end and consumed at its front.
 ///
 /// It grows with the bytes that were really read, never with what a header claims.
+///
+/// Files are read, not mapped. Mapping would save the copy: docs/benchmarks/blockfile.md has what it gains for a file that is
+/// in the page cache. But a mapping of a file that somebody cuts, or whose device fails, ends the process by SIGBUS, and
+/// a library that reads other programs' live logs inside a service can neither keep others from cutting them nor install
+/// a handler for that.
 pub(crate) struct Window {
     source: Source,
     buf: Vec<u8>,

@@ -3,6 +3,10 @@
 //! A finished file is called `<log>.<UTC date>-<UTC time>-<number>`, as in `service.log.20261121-013000-000`: names sort by
 //! age, and the number tells apart files of one second. A name that exists is never replaced. A file that was compressed since
 //! has `.zst` behind its name.
+//!
+//! Somebody else may rotate a log, too. A file that was renamed or deleted (logrotate's `create`) is noticed within a second of
+//! writing, or at once by a call to rotate, and the path is opened anew. A file that was copied and cut (`copytruncate`) goes on
+//! at its new end; what is written between the copy and the cut is lost with any program, so prefer the former.
 
 use std::ffi::OsString;
 use std::fs;
