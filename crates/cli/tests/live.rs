@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use flightring_blockfile::Kind;
-use flightring_logger::{Logger, Options};
+use flightring_logger::{Logger, Options, StagingPolicy};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -57,11 +57,15 @@ fn live_logs_are_followed_in_the_order_of_time() {
     let (a, b) = (folder.path().join("a.log"), folder.path().join("b.log"));
     let (first, second) = (open(&a), open(&b));
     let args = ["cat", "-f", "--order", "time", "--hold", "3", "--template", "{text}"];
+    first.write(b"zero").unwrap();
+    first.flush(LONG).unwrap();
+    let mut followed = Followed::start(&args, &[&a, &b]);
+    // It is following now: what is rotated away from here on, it has seen.
+    assert_eq!(followed.lines(1), ["zero"]);
     second.write(b"one").unwrap();
     first.write(b"two").unwrap();
     // What is written later to the one file was logged earlier.
     first.flush(LONG).unwrap();
-    let mut followed = Followed::start(&args, &[&a, &b]);
     first.write(b"three").unwrap();
     first.rotate().unwrap();
     second.write(b"four").unwrap();
@@ -115,4 +119,54 @@ fn quick_rotations_are_followed_without_a_gap() {
         assert_eq!(followed.lines(1), [format!("{verb} ends")]);
         assert_eq!(followed.end(), "");
     }
+}
+
+/// Not a test of its own: what the next one starts in another process, and kills.
+#[test]
+fn staging_child() {
+    let Some(log) = std::env::var_os("FLR_TEST_STAGED") else { return };
+    let mut options = Options::new(log);
+    options.staging = StagingPolicy::Shared;
+    options.flush_interval = Duration::from_secs(600);
+    let logger = Logger::open(&options).unwrap();
+    for number in 0..1000 {
+        logger.write(number.to_string().as_bytes()).unwrap();
+    }
+    println!("ready");
+    std::thread::sleep(LONG);
+}
+
+#[test]
+fn recover_brings_back_what_a_killed_process_had_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "staging_child", "--nocapture", "--test-threads=1"])
+        .env("FLR_TEST_STAGED", &log)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The test harness begins the line.
+    while !lines.next().unwrap().unwrap().ends_with("ready") {}
+    let run = |verb: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flightring"));
+        let output = command.arg(verb).arg(&log).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (code, _, said) = run("recover");
+    assert!(code == 2 && said.contains("is open"), "a log in use is left alone: {said}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(run("cat").1, "", "nothing was written before");
+    let (code, said, _) = run("recover");
+    let whose = format!("that process {} had not written", child.id());
+    assert!(code == 0 && said.contains("1000 records (") && said.contains(&whose), "{said}");
+    let all: String = (0..1000).map(|number| format!("{number}\n")).collect();
+    assert_eq!(run("cat").1, all);
+    let (code, said, _) = run("recover");
+    assert!(code == 0 && !said.contains("records"), "once only: {said}");
+    assert_eq!(run("cat").1, all);
+    assert_eq!(run("verify").0, 0);
 }
