@@ -165,14 +165,18 @@ impl Appender {
     }
 
     /// Goes on at the end of the file where somebody has cut it, as logrotate does with `copytruncate`: at the old place the
-    /// next block would leave a hole of zeros before it.
-    fn notice_cut(&mut self) {
-        // If that cannot be told, writing goes on where it was.
-        let Ok(size) = self.file.size() else { return };
-        if size < self.len {
+    /// next block would leave a hole of zeros before it. Returns whether it was cut; if that cannot be told, writing goes on
+    /// where it was.
+    ///
+    /// Appending looks by itself, too. Who notes elsewhere how long the file is looks first.
+    pub fn notice_cut(&mut self) -> bool {
+        let size = self.file.size().unwrap_or(u64::MAX);
+        let cut = size < self.len;
+        if cut {
             self.len = size.next_multiple_of(self.align as u64);
             (self.touched, self.reserved) = (self.len, 0);
         }
+        cut
     }
 
     fn check_framing(&self, blocks: &[u8]) -> io::Result<()> {

@@ -300,9 +300,11 @@ impl Log {
     /// Opens the log anew if its path names another file now, or none.
     fn follow_path(&mut self) {
         let Some(appender) = &mut self.appender else { return };
+        // The staging must not say any more what the file held before it was cut: it is noted anew below.
+        let cut = appender.notice_cut();
         match self.files.reopen_if_moved(appender) {
-            Ok(false) => return,
-            Ok(true) => {}
+            Ok(false) if !cut => return,
+            Ok(_) => {}
             Err(error) => self.core.counters.failed(&error),
         }
         self.look_at_file();
