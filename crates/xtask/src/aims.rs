@@ -162,7 +162,7 @@ pub(crate) fn report(
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let mut out = format!(
         "# Benchmarks of the logger\n\nMade by `cargo xtask bench logger --rounds {rounds} --save`: records of 100 bytes, {records} in each measurement \
-         ({fewer} for\n{}), medians of {rounds} interleaved rounds, each measurement begun after sync, a\nsecond's rest and writing to 512 MiB of memory (see `rest.c`). \"Durable\" is until the logger is stopped and the file \
+         ({fewer} for\n{}), medians of {rounds} interleaved rounds, each measurement begun after sync, a\nsecond's rest and writing to a gigabyte of memory (see `rest.c`). \"Durable\" is until the logger is stopped and the file \
          fdatasync'ed. Absolute times belong to one machine at one time; compare\nthe ratios.\n\n{}; load at the end (1 minute): {}.\n\n",
         slow.join(", "),
         machine()?,
