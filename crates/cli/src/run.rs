@@ -2,6 +2,7 @@ mod children;
 mod pass;
 mod procfile;
 mod terminal;
+mod wait;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -10,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use flightring_logger::Logger;
@@ -18,19 +19,13 @@ use flightring_monitor::{Hub, Masker, Mode, Options as MonitorOptions, Sink, Sum
 use flightring_serve::http::{Options as ServerOptions, Server, Token};
 use flightring_serve::{App, Loggers};
 use flightring_store::{Recorder, RecorderOptions};
-use signal_hook::consts::{
-    SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
-};
-use signal_hook::iterator::SignalsInfo;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::Cause;
 
 use crate::failure::{Failure, Outcome, complain};
-use rustix::process::{Signal, getpid, kill_process};
 
 use children::{Running, exit_code_of};
 use pass::{Pass, Show, open_log};
 use terminal::{Raw, Use};
+use wait::{Ending, Signals, wait};
 
 /// Run commands under watch: output untouched, a live page, and a log if asked
 #[derive(ClapArgs)]
@@ -103,8 +98,7 @@ enum Http {
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
-    let watched = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD];
-    let mut signals = SignalsInfo::<WithOrigin>::new(watched)
+    let mut signals = Signals::watch()
         .map_err(|error| Failure::Message(format!("cannot watch for signals: {error}")))?;
     let commands = commands(&args)?;
     let logger = args.log.as_deref().map(open).transpose()?;
@@ -168,25 +162,40 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     } else {
         None
     };
-    wait(&mut signals, &mut running, &passes, args.together, None);
-    for (one, pass) in running.iter().zip(&passes) {
-        one.monitor.wait_finished(Some(LAST_OUTPUT));
+    let given_up = wait(&mut signals, &mut running, &passes, args.together, None);
+    let mut quiet = true;
+    for (one, pass) in running.iter().zip(&passes).filter(|_| given_up.is_none()) {
+        // What somebody whom the command has left behind writes is not waited for.
+        quiet &= one.monitor.wait_finished(Some(LAST_OUTPUT));
+        if !quiet {
+            // It may be under way to a reader who takes nothing.
+            signals.end_us();
+        }
         pass.finish();
     }
     drop(raw);
     if let Some(logger) = &logger {
         close(logger);
     }
+    if let Some(signal) = given_up {
+        // Before anything is dropped that waits for the reader of our output.
+        return Ok(end_like(ExitStatus::from_raw(signal)));
+    }
+    let lost = passes.iter().filter_map(|pass| pass.failure());
+    let lost = lost.inspect(|why| complain(why)).count() > 0;
     if let (true, Some(page)) = (args.stay, &server) {
         complain(format_args!("the commands have ended; {} stays until interrupted", page.url));
-        signals.forever().find(|origin| [SIGINT, SIGTERM, SIGHUP].contains(&origin.signal));
+        signals.wait_for_end();
     }
     let ends = running.iter().filter_map(|one| one.ended);
     let end = ends.reduce(|first, next| if first.success() { next } else { first });
     // Followers get the last bytes and the end before the server goes.
     running.iter().for_each(|one| one.monitor.close());
     drop(server);
-    Ok(end.map_or(Outcome::Fine, end_like))
+    Ok(match end.map_or(Outcome::Fine, end_like) {
+        Outcome::Fine | Outcome::Code(0) if lost => Outcome::Code(1),
+        outcome => outcome,
+    })
 }
 
 /// What to run, by name.
@@ -207,92 +216,6 @@ fn commands(args: &Args) -> Result<Vec<(String, Command)>, Failure> {
         (entry.name, command)
     };
     Ok(entries.into_iter().map(shell).collect())
-}
-
-/// Waits until every command has ended, and passes signals on meanwhile.
-fn wait(
-    signals: &mut SignalsInfo<WithOrigin>,
-    running: &mut [Running],
-    passes: &[Arc<Pass>],
-    together: bool,
-    mut ending: Option<Ending>,
-) {
-    let mut told = vec![false; running.len()];
-    loop {
-        let ended = running.iter_mut().map(Running::collect).filter(|&ended| ended).count();
-        if ended == running.len() {
-            return;
-        }
-        if ended > 0 && together && ending.is_none() {
-            ending = Some(Ending::begin(running));
-        }
-        if ending.as_ref().is_some_and(Ending::is_over) {
-            kill(running);
-        }
-        for ((one, pass), told) in running.iter().zip(passes).zip(&mut told) {
-            if pass.is_broken() && !std::mem::replace(told, true) {
-                // Nobody reads our output. The command, which writes to us,
-                // would not notice by itself.
-                one.signal(SIGPIPE, false);
-            }
-        }
-        for origin in signals.wait() {
-            if origin.signal == SIGWINCH {
-                running.iter().for_each(Running::resize);
-            } else if origin.signal != SIGCHLD {
-                let ends = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(&origin.signal);
-                if ends && running.len() > 1 {
-                    if ending.is_some() {
-                        // Whoever asks twice means it.
-                        kill(running);
-                    }
-                    ending.get_or_insert_with(Ending::watch);
-                }
-                let from_terminal = matches!(origin.cause, Cause::Kernel);
-                running.iter().for_each(|one| one.signal(origin.signal, from_terminal));
-            }
-        }
-    }
-}
-
-/// How long several commands may take to end once they were asked to.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// The commands were asked to end.
-struct Ending {
-    since: Instant,
-}
-
-impl Ending {
-    /// Asks them to end.
-    fn begin(running: &[Running]) -> Self {
-        running.iter().for_each(|one| one.signal(SIGTERM, false));
-        Self::watch()
-    }
-
-    /// They were asked already.
-    fn watch() -> Self {
-        let timer = || {
-            std::thread::sleep(GRACE);
-            // The main thread sleeps until something ends, and so has this time.
-            let _ = kill_process(getpid(), Signal::CHILD);
-        };
-        // Without a thread the next signal ends what does not end by itself.
-        let _ = std::thread::Builder::new().spawn(timer);
-        Self { since: Instant::now() }
-    }
-
-    fn is_over(&self) -> bool {
-        self.since.elapsed() >= GRACE
-    }
-}
-
-/// Ends what did not end when it was asked to.
-fn kill(running: &[Running]) {
-    for one in running.iter().filter(|one| one.ended.is_none()) {
-        complain(format_args!("{} did not end and is killed", one.monitor.name()));
-        one.signal(SIGKILL, false);
-    }
 }
 
 /// Why a command cannot be started, and what can be done about it.

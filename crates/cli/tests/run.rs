@@ -127,6 +127,59 @@ fn a_reader_that_goes_away_ends_the_command_as_ever() {
     assert_eq!(child.wait().unwrap().signal(), Some(13));
 }
 
+/// Who reads late misses nothing: the command is over long before, and what it wrote waits in pipes.
+#[test]
+fn the_last_output_waits_for_a_slow_reader() {
+    let expected = Command::new("seq").args(["1", "40000"]).output().unwrap().stdout;
+    let mut child = run(&["--", "seq", "1", "40000"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none());
+    let mut all = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut all).unwrap();
+    assert!(all == expected, "{} of {} bytes", all.len(), expected.len());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    // Unless we are asked not to.
+    let mut child = run(&["--", "seq", "1", "40000"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(
+        Command::new("kill")
+            .args(["-s", "TERM", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_complained_of() {
+    let full = || std::fs::File::create("/dev/full").unwrap();
+    // A command that goes on is told as a pipe would tell it.
+    let code = |script: &str| {
+        let mut command = run(&["--", "sh", "-c", script]);
+        let ran = command.stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        let said = text(&ran.stderr);
+        assert!(
+            said.contains("stdout cannot be written") && said.contains("No space left"),
+            "{said}"
+        );
+        ran.status.code().or(ran.status.signal())
+    };
+    assert_eq!(code("echo hello; exec sleep 1000"), Some(13));
+    assert_eq!(code("trap '' PIPE; echo hello; exit 0"), Some(1));
+    assert_eq!(code("trap '' PIPE; echo hello; exit 7"), Some(7));
+}
+
+/// As `nohup` has it, and a shell for what runs in its background.
+#[test]
+fn signals_that_are_ignored_stay_so() {
+    let script = "trap '' HUP INT QUIT; exec \"$0\" run -- sh -c 'kill -HUP $$; kill -INT $$; kill -QUIT $$; echo survived'";
+    let ran = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_flightring")]).output();
+    let ran = ran.unwrap();
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(0), "survived\n"));
+}
+
 #[test]
 fn the_page_is_live_and_followers_get_everything() {
     let mut live = Live::start(&[

@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use flightring_monitor::{Monitor, ProcessState, Stream};
 use rustix::process::{
@@ -103,10 +102,11 @@ impl Running {
         }
     }
 
-    /// Collects the command if it has ended; whether it has.
+    /// Collects the command if it has ended, and the monitor has its last output and has seen for itself how it ended, which
+    /// cannot be seen any more once it is collected. Returns whether it is collected.
     pub(super) fn collect(&mut self) -> bool {
-        if self.ended.is_none() && self.has_ended() {
-            self.wait_noted();
+        let noted = || !matches!(self.monitor.process(), ProcessState::Running { .. });
+        if self.ended.is_none() && self.has_ended() && noted() {
             // The only possible error is that there is no such child, which is
             // an end as well, of unknown outcome.
             self.ended = Some(self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(1 << 8)));
@@ -114,22 +114,12 @@ impl Running {
         self.ended.is_some()
     }
 
-    /// Whether the command has ended, which leaves it uncollected.
-    fn has_ended(&self) -> bool {
+    /// Whether the command has ended; it need not be collected.
+    pub(super) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        pid.is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
-    }
-
-    /// Gives the monitor the time to take the last output, and to see for itself how the command ended: that cannot be
-    /// seen any more once it is collected.
-    fn wait_noted(&self) {
-        for _ in 0..1000 {
-            if !matches!(self.monitor.process(), ProcessState::Running { .. }) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let waits = |pid| matches!(waitid(WaitId::Pid(pid), options), Ok(None));
+        self.ended.is_some() || !pid.is_some_and(waits)
     }
 }
 

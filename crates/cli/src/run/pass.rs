@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use flightring_blockfile::Level;
 use flightring_logger::{Logger, Overflow};
@@ -38,7 +37,8 @@ pub(super) struct Pass {
     /// Whether the name stands in front of recorded lines.
     record_name: bool,
     partial: Mutex<[Vec<u8>; 3]>,
-    broken: AtomicBool,
+    /// Why our own output could not be written, the first time.
+    broken: OnceLock<(Stream, Errno)>,
 }
 
 impl Pass {
@@ -50,7 +50,7 @@ impl Pass {
             record,
             record_name: show != Show::Untouched,
             partial: Mutex::default(),
-            broken: AtomicBool::new(false),
+            broken: OnceLock::new(),
         }
     }
 
@@ -76,9 +76,16 @@ impl Pass {
         }
     }
 
-    /// Whether our own output was found closed.
+    /// Whether our own output could not be written.
     pub(super) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+        self.broken.get().is_some()
+    }
+
+    /// What to say about output that could not be written. Nothing if its reader has just gone away, as `head` does.
+    pub(super) fn failure(&self) -> Option<String> {
+        let (stream, errno) = self.broken.get().filter(|(_, errno)| *errno != Errno::PIPE)?;
+        let (name, stream) = (&self.name, stream.name());
+        Some(format!("output of {name} is lost: {stream} cannot be written: {errno}"))
     }
 
     fn raw(&self, stream: Stream, data: &[u8]) -> io::Result<()> {
@@ -87,12 +94,13 @@ impl Pass {
             Stream::Stdout => write_all(io::stdout().lock().as_fd(), data),
             Stream::Stderr | Stream::Log => write_all(io::stderr().lock().as_fd(), data),
         };
-        written.inspect_err(|_| {
-            if !self.broken.swap(true, Ordering::Relaxed) {
+        written.map_err(|errno| {
+            if self.broken.set((stream, errno)).is_ok() {
                 // The main thread sleeps until something ends, and so has this
                 // end.
                 let _ = kill_process(getpid(), Signal::CHILD);
             }
+            errno.into()
         })
     }
 
@@ -158,17 +166,18 @@ pub(super) fn open_log(path: &std::path::Path) -> Result<Logger, flightring_logg
 }
 
 /// Writes all of it, to a descriptor that may be non-blocking.
-pub(super) fn write_all(fd: BorrowedFd<'_>, mut data: &[u8]) -> io::Result<()> {
+pub(super) fn write_all(fd: BorrowedFd<'_>, mut data: &[u8]) -> Result<(), Errno> {
     while !data.is_empty() {
         match rustix::io::write(fd, data) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            // No file does that, and nothing would come of trying again.
+            Ok(0) => return Err(Errno::IO),
             Ok(written) => data = &data[written..],
             Err(Errno::INTR) => {}
             // Somebody who shares the terminal has made it non-blocking.
             Err(Errno::AGAIN) => {
                 let _ = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(())
