@@ -207,6 +207,51 @@ TEST(monitor_pumps_a_child_to_its_last_byte) {
     flr_hub_destroy(hub);
 }
 
+static void expect_line(flr_follower *follower, const char *text, uint32_t flags) {
+    flr_event event = FLR_EVENT_INIT;
+    CHECK_OK(flr_follower_next(follower, 10000, &event));
+    CHECK_EQ(event.kind, FLR_EVENT_KIND_LINE);
+    CHECK(event.len == strlen(text) && memcmp(event.data, text, event.len) == 0);
+    CHECK_EQ(event.flags, flags);
+}
+
+TEST(the_next_run_goes_on_in_no_line) {
+    flr_monitor *monitor = make(1000);
+    flr_follower *lines = NULL, *chunks = NULL;
+    flr_follower_options options = FLR_FOLLOWER_OPTIONS_INIT;
+    flr_event event = FLR_EVENT_INIT;
+    int run;
+    options.by_line = 1;
+    CHECK_OK(flr_monitor_follow(monitor, &options, &lines));
+    CHECK_OK(flr_monitor_follow(monitor, NULL, &chunks));
+    for (run = 0; run < 2; run++) {
+        int out[2];
+        CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
+        CHECK_OK(flr_monitor_attach_fd(monitor, FLR_STREAM_STDOUT, out[0]));
+        close(out[0]);
+        CHECK_EQ(write(out[1], "a\nb", 3), 3);
+        close(out[1]);
+        CHECK_OK(flr_monitor_wait_finished(monitor, -1));
+        CHECK_OK(flr_follower_next(chunks, -1, &event));
+        CHECK_EQ(event.flags, FLR_CHUNK_FRESH);
+    }
+    for (run = 0; run < 2; run++) {
+        expect_line(lines, "a", 0);
+        expect_line(lines, "b", FLR_LINE_PARTIAL);
+    }
+    CHECK_OK(flr_monitor_stop(monitor));
+    CHECK_OK(flr_monitor_write(monitor, FLR_STREAM_STDOUT, "who", 3));
+    CHECK_EQ(flr_follower_next(lines, 20, &event), FLR_TIMEOUT);
+    CHECK_OK(flr_monitor_write(monitor, FLR_STREAM_STDOUT, "le\n", 3));
+    expect_line(lines, "whole", 0);
+    flr_follower_destroy(chunks);
+    flr_follower_destroy(lines);
+
+    CHECK_OK(flr_monitor_close(monitor));
+    CHECK_EQ(flr_monitor_attach_fd(monitor, FLR_STREAM_STDOUT, 0), FLR_CLOSED);
+    flr_monitor_release(monitor);
+}
+
 TEST(follower_gives_chunks_gaps_and_lines) {
     flr_monitor *monitor = make(10);
     flr_follower *follower = NULL;

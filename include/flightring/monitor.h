@@ -147,7 +147,7 @@ typedef struct flr_monitor flr_monitor;
 /**
  * A sink's function. Returns 0, or an errno when it did not take the data: then nothing is kept, and the writer gets FLR_IO.
  *
- * It is called by the thread that writes, or by the hub's thread for an attached descriptor; no two calls of one monitor at
+ * It is called by the thread that writes, or by the thread that reads attached descriptors; no two calls of one monitor at
  * the same time. Other writers of that monitor wait meanwhile, and no other lock is held. Everything may be called inside
  * but a write to the same monitor, which is FLR_BUSY.
  */
@@ -342,7 +342,11 @@ FLR_API flr_status flr_monitor_set_level(const flr_monitor *monitor, int32_t lev
  * The side that writes is never held up by followers. If the monitor's output ends in a sink that may wait (all but another
  * monitor without one), a thread of that sink reads instead, and a slow sink holds up the sides that write to it alone.
  *
- * Errors: FLR_UNSUPPORTED for a regular file; FLR_IO, FLR_INVALID, FLR_FORKED.
+ * Each time the last descriptor of a stream ends, so does the line that it may have been in the middle of: what the next one
+ * brings goes on in no line of it.
+ *
+ * FLR_CLOSED: after flr_monitor_close(). Errors: FLR_UNSUPPORTED for what cannot be waited for, such as a regular file or a
+ * folder; FLR_IO, FLR_INVALID, FLR_FORKED.
  */
 FLR_API
 flr_status flr_monitor_attach_fd(const flr_monitor *monitor,

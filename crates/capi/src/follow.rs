@@ -25,6 +25,8 @@ use crate::user_data::{UserData, flr_user_data_destroy_fn};
 const FROM_NOW: u64 = u64::MAX;
 /// Start with the oldest byte that is retained.
 const FROM_OLDEST: u64 = u64::MAX - 1;
+/// The flag of a chunk.
+const CHUNK_FRESH: u32 = 4;
 /// The largest piece that a follower gives at once.
 const PIECE: usize = 1 << 14;
 
@@ -92,7 +94,7 @@ pub struct flr_event {
     pub kind: i32,
     /// A flr_stream.
     pub stream: i32,
-    /// Of a line: FLR_LINE_PARTIAL, FLR_LINE_CONTINUED.
+    /// Of a line: FLR_LINE_PARTIAL, FLR_LINE_CONTINUED. Of a chunk: FLR_CHUNK_FRESH.
     pub flags: u32,
     /// The offset of the first byte in the timeline.
     pub offset: u64,
@@ -185,6 +187,7 @@ fn event_of(next: Next<'_>) -> Option<flr_event> {
     Some(match next {
         Next::Chunk(chunk) => flr_event {
             stream: chunk.stream as i32,
+            flags: if chunk.fresh { CHUNK_FRESH } else { 0 },
             offset: chunk.offset,
             stream_offset: chunk.stream_offset,
             time_ns: chunk.time.micros() * 1000,
@@ -247,6 +250,9 @@ impl FollowerHandle {
             let bytes = unsafe { std::slice::from_raw_parts(event.data.cast::<u8>(), event.len) };
             strip.text.clear();
             if let Some(stripper) = strip.by_stream.get_mut(event.stream as usize - 1) {
+                if event.flags & CHUNK_FRESH != 0 {
+                    *stripper = AnsiStripper::default();
+                }
                 stripper.strip(bytes, &mut strip.text);
             }
             event.data = strip.text.as_ptr().cast();

@@ -38,6 +38,9 @@ pub struct Chunk<'a> {
     pub stream_offset: u64,
     /// When the bytes arrived.
     pub time: Time,
+    /// The stream begins afresh here: what came before has ended, with its process or with its descriptor, and goes on in
+    /// nothing, also if it ended in the middle of a line.
+    pub fresh: bool,
     /// The bytes.
     pub data: &'a [u8],
 }
@@ -103,6 +106,7 @@ impl Follower {
                     stream: mark.stream,
                     stream_offset: mark.total_of(mark.stream) + (read.start - mark.offset),
                     time: mark.time,
+                    fresh: mark.fresh && read.start == mark.offset,
                     data: &buffer[..read.len],
                 })
             }

@@ -54,7 +54,8 @@ pub enum NextLine<'a> {
 ///
 /// Each stream has its own: a line of stderr that arrives in the middle of one of stdout is a line of its own and splices
 /// nothing. A line that is not complete is kept until it is, or until it is known that it never will be: by a gap, by the end of the
-/// monitor, or by that of its process and the descriptors that were attached.
+/// monitor, or by that of the process or descriptor that it came from. The output of the next process goes on in no line of
+/// the one before.
 pub struct Lines {
     follower: Follower,
     max: usize,
@@ -75,6 +76,8 @@ struct ChunkState {
     stream: Stream,
     stream_offset: u64,
     time: Time,
+    /// The stream begins afresh at `start`.
+    fresh: bool,
     start: usize,
     end: usize,
 }
@@ -129,13 +132,7 @@ impl Lines {
     ) -> Result<Self, FutureOffset> {
         let follower = monitor.follow(start)?;
         let offset = follower.offset();
-        let mut pending: [Pending; 3] = Default::default();
-        for (stream, pending) in Stream::ALL.into_iter().zip(&mut pending) {
-            let line_start = from[stream.index()].max(offset);
-            // What is not retained any more is taken for the middle of a line.
-            pending.continued = monitor.timeline.begins_line(stream, line_start) != Some(true);
-        }
-        Ok(Self {
+        let mut lines = Self {
             follower,
             max: if max == 0 { Self::DEFAULT_MAX } else { max },
             buffer: vec![0; 1 << 14].into(),
@@ -144,13 +141,26 @@ impl Lines {
                 stream: Stream::Stdout,
                 stream_offset: 0,
                 time: Time::default(),
+                fresh: false,
                 start: 0,
                 end: 0,
             },
-            pending,
+            pending: Default::default(),
             after: None,
             from,
-        })
+        };
+        lines.look_for_beginnings(offset);
+        Ok(lines)
+    }
+
+    /// Finds out whether each stream begins with a line from the combined offset `offset` on.
+    fn look_for_beginnings(&mut self, offset: u64) {
+        let timeline = &self.follower.monitor().timeline;
+        for (stream, pending) in Stream::ALL.into_iter().zip(&mut self.pending) {
+            let begin = self.from[stream.index()].max(offset);
+            // What is not known any more is taken for the middle of a line.
+            pending.continued = timeline.begins_line(stream, begin) != Some(true);
+        }
     }
 
     /// Takes the next line. Never waits.
@@ -178,7 +188,7 @@ impl Lines {
                 self.after = None;
                 if let NextLine::Gap { .. } = after {
                     // The beginning of what follows may be missing.
-                    self.pending.iter_mut().for_each(|pending| pending.continued = true);
+                    self.look_for_beginnings(self.follower.offset());
                 }
                 return after;
             }
@@ -189,28 +199,31 @@ impl Lines {
                 }
                 Next::End => self.after = Some(NextLine::End),
                 Next::Empty => {
-                    if !self.has_last_words() {
-                        return NextLine::Empty;
-                    }
+                    let Some(index) = self.last_words() else { return NextLine::Empty };
                     // The bytes came before the end, so who sees the end and then finds nothing has all of them.
                     if self.follower.is_caught_up() {
-                        self.flush();
+                        return NextLine::Line(self.line(Found::Pending { index, partial: true }));
                     }
                 }
             }
         }
     }
 
-    /// Whether there are beginnings of lines that will not become whole, because their process has ended.
-    fn has_last_words(&self) -> bool {
-        let begun = self.pending.iter().any(|pending| pending.first.is_some());
-        begun && self.follower.monitor().is_over()
+    /// The first stream whose line will not become whole, because what it came from has ended.
+    fn last_words(&self) -> Option<usize> {
+        let timeline = &self.follower.monitor().timeline;
+        let begun = Stream::ALL.into_iter().filter_map(|stream| {
+            let (offset, ..) = self.pending[stream.index()].first?;
+            timeline.has_ended(stream).then_some((offset, stream.index()))
+        });
+        begun.min().map(|(_, index)| index)
     }
 
     /// Leaves out what comes before the stream's first wanted line.
     fn skip_to(from: &[u64; 3], chunk: &Chunk<'_>) -> ChunkState {
         let unwanted = from[chunk.stream.index()].saturating_sub(chunk.offset);
         ChunkState {
+            fresh: chunk.fresh && unwanted == 0,
             offset: chunk.offset,
             stream: chunk.stream,
             stream_offset: chunk.stream_offset,
@@ -237,9 +250,16 @@ impl Lines {
 
     /// Takes bytes from the chunk up to the end of a line or of the chunk.
     fn advance(&mut self) -> Option<Found> {
-        let ChunkState { offset, stream, stream_offset, time, start, end } = self.chunk;
+        let ChunkState { offset, stream, stream_offset, time, start, end, .. } = self.chunk;
         let index = stream.index();
         let pending = &mut self.pending[index];
+        if self.chunk.fresh {
+            if pending.first.is_some() {
+                return Some(Found::Pending { index, partial: true });
+            }
+            self.chunk.fresh = false;
+            pending.continued = false;
+        }
         let rest = &self.buffer[start..end];
         let room = self.max - pending.text.len();
         // One more than there is room for: the line feed of a line that just fits.
@@ -288,7 +308,7 @@ impl Lines {
 
     /// Waits until there is something to take, at most for `timeout` (`None`: for ever). It need not complete a line.
     pub fn wait(&self, timeout: Option<Duration>) -> Wait {
-        match self.follower.wait_while(timeout, || !self.has_last_words()) {
+        match self.follower.wait_while(timeout, || self.last_words().is_none()) {
             Wait::Interrupted => Wait::Ready,
             other => other,
         }
@@ -298,7 +318,7 @@ impl Lines {
     pub fn poll(&self, waker: &Waker) -> Poll<Wait> {
         let polled = self.follower.poll(waker);
         // In this order: if the end comes after this look, the waker is called.
-        if self.has_last_words() { Poll::Ready(Wait::Ready) } else { polled }
+        if self.last_words().is_some() { Poll::Ready(Wait::Ready) } else { polled }
     }
 
     /// As [`Follower::forget`].

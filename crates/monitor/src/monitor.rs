@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -56,8 +56,6 @@ pub struct Monitor {
     process_changed: Condvar,
     pub(crate) pump: Arc<Pump>,
     pub(crate) sources: Mutex<Vec<Arc<Source>>>,
-    /// Whether a descriptor was ever attached.
-    pub(crate) was_attached: AtomicBool,
     pub(crate) patterns: OnceLock<Arc<Patterns>>,
 }
 
@@ -119,7 +117,6 @@ impl Monitor {
             process_changed: Condvar::new(),
             pump,
             sources: Mutex::new(Vec::new()),
-            was_attached: AtomicBool::new(false),
             patterns: OnceLock::new(),
         }))
     }
@@ -257,6 +254,8 @@ impl Monitor {
     /// offsets go on, and followers stay: the next write is the beginning of a new run.
     pub fn stop(&self) {
         self.detach_all();
+        // For those that it passes its output on to.
+        Stream::ALL.into_iter().for_each(|stream| self.end_stream(stream));
         self.timeline.clear();
         self.set_process(ProcessState::Stopped);
     }
@@ -282,6 +281,12 @@ impl Monitor {
 
     /// Notes what became of the process, for those who start and reap it themselves.
     pub fn set_process(&self, state: ProcessState) {
+        if !matches!(state, ProcessState::Unknown | ProcessState::Running { .. }) {
+            // Who still holds a descriptor may go on writing.
+            let over = Stream::ALL.into_iter().filter(|&stream| !self.has_attached(stream));
+            over.for_each(|stream| self.end_stream(stream));
+        }
+        // Whoever sees the end sees the ends of the lines.
         *self.process.lock() = state;
         self.process_changed.notify_all();
         self.interrupt();
@@ -294,15 +299,15 @@ impl Monitor {
         self.interrupt();
     }
 
-    /// Whether its process has ended and all descriptors that were attached, too: what is no whole line now will not
-    /// become one. True of no monitor that is only written to.
-    pub(crate) fn is_over(&self) -> bool {
-        let ended = match self.process() {
-            ProcessState::Running { .. } => false,
-            ProcessState::Unknown => self.was_attached.load(Ordering::Relaxed),
-            _ => true,
-        };
-        ended && self.attached() == 0
+    /// What `stream` got so far has ended: a line that is not complete now will not become one.
+    pub(crate) fn end_stream(&self, stream: Stream) {
+        if self.timeline.is_within_line(stream) {
+            self.timeline.end_stream(stream);
+            if let Some(next) = self.passes_to() {
+                next.end_stream(stream);
+                next.interrupt();
+            }
+        }
     }
 
     /// Waits until every attached descriptor has ended and the process, if one is watched, too; at most for `timeout`

@@ -95,9 +95,6 @@ impl Pump {
         });
         table.insert(key, Arc::clone(&source));
         attached.push(source);
-        if matches!(kind, Kind::Output(_)) {
-            monitor.was_attached.store(true, Ordering::Relaxed);
-        }
         Ok(())
     }
 
@@ -189,7 +186,7 @@ impl Source {
         if turn == Turn::Ended || self.detached.load(Ordering::Relaxed) {
             *fd = None;
             drop(fd);
-            monitor.source_ended(self);
+            monitor.source_ended(self, turn);
             return Turn::Ended;
         }
         turn
@@ -261,7 +258,8 @@ fn wait_in_thread(process: Pid) -> io::Result<OwnedFd> {
 impl Monitor {
     /// Reads `fd` into the monitor from now on, in a thread of the hub: any pipe, terminal or socket. It is made non-blocking,
     /// and closed when it ends or is detached by [`stop`](Self::stop) or [`close`](Self::close). The end of a descriptor
-    /// is no event of the monitor's; see [`Stats::attached`](crate::Stats::attached).
+    /// is no event of the monitor's; see [`Stats::attached`](crate::Stats::attached). What the last descriptor of a stream
+    /// leaves without a line feed is a line of its own.
     ///
     /// However slow followers are, the writing side is never held up; a [sink](crate::Sink) is waited for, by this monitor's
     /// processes alone.
@@ -274,7 +272,7 @@ impl Monitor {
             match Errno::from_io_error(&error) {
                 Some(Errno::PERM) => io::Error::new(
                     io::ErrorKind::Unsupported,
-                    "a regular file cannot be waited for; attach a pipe, terminal or socket",
+                    "a file of this kind, such as a regular file, cannot be waited for; attach a pipe, terminal or socket",
                 ),
                 _ => error,
             }
@@ -329,7 +327,21 @@ impl Monitor {
         self.notify_process();
     }
 
-    fn source_ended(&self, ended: &Source) {
+    /// Whether a descriptor of `stream` is attached.
+    pub(crate) fn has_attached(&self, stream: Stream) -> bool {
+        self.sources.lock().iter().any(|source| source.kind == Kind::Output(stream))
+    }
+
+    fn source_ended(&self, ended: &Source, turn: Turn) {
+        if let (Kind::Output(stream), Turn::Ended) = (ended.kind, turn) {
+            let sources = self.sources.lock();
+            let mut others = sources.iter().filter(|source| source.key != ended.key);
+            let is_last = !others.any(|source| source.kind == ended.kind);
+            drop(sources);
+            if is_last {
+                self.end_stream(stream);
+            }
+        }
         self.sources.lock().retain(|source| source.key != ended.key);
         self.notify_process();
     }

@@ -75,7 +75,7 @@ fn last_starts(
                 };
                 let fresh = &mut at_line_start[chunk.stream.index()];
                 let begins = || monitor.timeline.begins_line(chunk.stream, chunk.offset);
-                if fresh.unwrap_or_else(|| begins().unwrap_or(true)) {
+                if chunk.fresh || fresh.unwrap_or_else(|| begins().unwrap_or(true)) {
                     push(0);
                 }
                 *fresh = Some(chunk.data.ends_with(b"\n"));

@@ -5,8 +5,11 @@
 //! sees a byte also finds its mark, and only when something changed, so that a busy stream needs one per clock
 //! tick. Marks have a fixed size: mark k is at offset `k * MARK`. As all their fields only grow, any of them can be
 //! searched for.
+//!
+//! A mark also says whether its stream begins afresh there: what came before has ended, with its process or with its
+//! descriptor, and if that was in the middle of a line the line ended with it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 use flightring_replay::{CreateError, FutureOffset, Read, ReplayBuffer, WriteError, WriteGuard};
@@ -15,6 +18,8 @@ use crate::clock::Time;
 use crate::newlines;
 use crate::stream::Stream;
 
+/// All streams begin afresh.
+const ALL_FRESH: u8 = 0b111;
 /// Bytes of an encoded mark.
 const MARK: usize = 32;
 /// Marks are for at least this many alternations of the streams...
@@ -24,6 +29,8 @@ const MARKS_MIN: usize = 64;
 const BYTES_PER_MARK: usize = 64;
 /// The number of a packed state that has no mark yet.
 const NO_MARK: u64 = 0;
+/// In a packed state: the stream begins afresh.
+const FRESH: u64 = 0x80;
 
 #[derive(Debug)]
 pub(crate) struct Timeline {
@@ -38,6 +45,8 @@ pub(crate) struct Timeline {
 struct Counts {
     /// The packed time and stream of the last mark.
     last: AtomicU64,
+    /// A bit for each stream: what it gets next begins afresh.
+    fresh: AtomicU8,
     totals: [AtomicU64; 3],
     lines: AtomicU64,
     last_write: AtomicU64,
@@ -51,11 +60,15 @@ pub(crate) struct Mark {
     totals: [u64; 2],
     pub(crate) time: Time,
     pub(crate) stream: Stream,
+    /// Whether the stream begins afresh at the offset.
+    pub(crate) fresh: bool,
 }
 
 impl Mark {
     fn encode(&self) -> [u8; MARK] {
-        let words = [self.offset, self.totals[0], self.totals[1], pack(self.time, self.stream)];
+        let fresh = if self.fresh { FRESH } else { 0 };
+        let packed = pack(self.time, self.stream) | fresh;
+        let words = [self.offset, self.totals[0], self.totals[1], packed];
         let mut encoded = [0; MARK];
         for (chunk, word) in encoded.as_chunks_mut().0.iter_mut().zip(words) {
             *chunk = word.to_ne_bytes();
@@ -67,7 +80,8 @@ impl Mark {
         let [offset, stdout, stderr, packed] =
             [0, 1, 2, 3].map(|i| u64::from_ne_bytes(encoded.as_chunks().0[i]));
         let (time, stream) = unpack(packed)?;
-        Some(Self { offset, totals: [stdout, stderr], time, stream })
+        let fresh = packed & FRESH != 0;
+        Some(Self { offset, totals: [stdout, stderr], time, stream, fresh })
     }
 
     /// How many bytes of `stream` came before.
@@ -77,6 +91,11 @@ impl Mark {
             Stream::Log => self.offset - self.totals[0] - self.totals[1],
         }
     }
+
+    /// How many bytes of `stream` came before the offset `at`, which this mark describes.
+    fn total_at(&self, stream: Stream, at: u64) -> u64 {
+        self.total_of(stream) + if self.stream == stream { at - self.offset } else { 0 }
+    }
 }
 
 /// Microseconds need 51 bits this century.
@@ -85,7 +104,7 @@ fn pack(time: Time, stream: Stream) -> u64 {
 }
 
 fn unpack(packed: u64) -> Option<(Time, Stream)> {
-    Some((Time(packed >> 8), Stream::from_number(packed as u8)?))
+    Some((Time(packed >> 8), Stream::from_number((packed & !FRESH) as u8)?))
 }
 
 impl Timeline {
@@ -96,6 +115,7 @@ impl Timeline {
             marks: ReplayBuffer::new(marks * MARK)?,
             counts: CachePadded::new(Counts {
                 last: AtomicU64::new(NO_MARK),
+                fresh: AtomicU8::new(ALL_FRESH),
                 totals: Default::default(),
                 lines: AtomicU64::new(0),
                 last_write: AtomicU64::new(0),
@@ -163,12 +183,45 @@ impl Timeline {
     #[cold]
     fn mark(&self, guard: &WriteGuard<'_>, time: Time, stream: Stream) -> bool {
         let [stdout, stderr] = [0, 1].map(|i: usize| self.counts.totals[i].load(Ordering::Relaxed));
-        let mark = Mark { offset: guard.total(), totals: [stdout, stderr], time, stream };
+        let (all_fresh, bit) = (self.counts.fresh.load(Ordering::Relaxed), fresh_bit(stream));
+        let fresh = all_fresh & bit != 0;
+        let mark = Mark { offset: guard.total(), totals: [stdout, stderr], time, stream, fresh };
         let written = self.marks.locked(|marks| marks.try_write(&mark.encode())).is_some();
         if written {
             self.counts.last.store(pack(time, stream), Ordering::Relaxed);
+            self.counts.fresh.store(all_fresh & !bit, Ordering::Relaxed);
         }
         written
+    }
+
+    /// What `stream` got so far has ended: what it gets next begins afresh.
+    pub(crate) fn end_stream(&self, stream: Stream) {
+        let _guard = self.bytes.lock();
+        let Counts { fresh, last, .. } = &*self.counts;
+        // Whoever sees this sees the last byte, too.
+        fresh.store(fresh.load(Ordering::Relaxed) | fresh_bit(stream), Ordering::Release);
+        last.store(NO_MARK, Ordering::Relaxed);
+    }
+
+    /// Whether everything that `stream` got so far has ended.
+    pub(crate) fn has_ended(&self, stream: Stream) -> bool {
+        self.counts.fresh.load(Ordering::Acquire) & fresh_bit(stream) != 0
+    }
+
+    /// Whether what `stream` got so far may end in the middle of a line.
+    pub(crate) fn is_within_line(&self, stream: Stream) -> bool {
+        let total = self.visible_total(stream);
+        total > 0 && !self.has_ended(stream) && self.ends_line(stream, total) != Some(true)
+    }
+
+    /// Whether the byte of `stream` before its offset `total` is a line feed. `None` if it is not retained.
+    fn ends_line(&self, stream: Stream, total: u64) -> Option<bool> {
+        let last = total.checked_sub(1)?;
+        let mut byte = [0];
+        match self.read_stream(stream, last, &mut byte) {
+            Ok(read) if (read.start, read.len) == (last, 1) => Some(byte == *b"\n"),
+            _ => None,
+        }
     }
 
     /// Forgets everything and gives the memory back. Offsets go on.
@@ -177,6 +230,7 @@ impl Timeline {
         guard.clear();
         self.marks.clear();
         self.counts.last.store(NO_MARK, Ordering::Relaxed);
+        self.counts.fresh.store(ALL_FRESH, Ordering::Release);
     }
 
     pub(crate) fn close(&self) {
@@ -245,24 +299,27 @@ impl Timeline {
         }
     }
 
-    /// Whether a line of `stream` begins at the combined offset `offset`: the stream's byte before is a line feed, or there
-    /// never was one. `None` if that byte is not retained any more.
+    /// Whether the next byte of `stream` from the combined offset `offset` on begins a line: the one before is a line feed, or
+    /// it begins afresh. `None` if that is not known any more.
     pub(crate) fn begins_line(&self, stream: Stream, offset: u64) -> Option<bool> {
-        // Of the mark that describes the byte before.
-        let Some(before) = offset.checked_sub(1) else { return Some(true) };
-        let mut byte = [0];
-        match self.read_piece(before, &mut 0, &mut byte) {
-            Ok(Piece { mark: Some(mark), read }) if (read.start, read.len) == (before, 1) => {
-                if mark.stream == stream {
-                    return Some(byte == *b"\n");
-                }
-                let Some(last) = mark.total_of(stream).checked_sub(1) else { return Some(true) };
-                match self.read_stream(stream, last, &mut byte) {
-                    Ok(read) if (read.start, read.len) == (last, 1) => Some(byte == *b"\n"),
-                    _ => None,
-                }
-            }
-            _ => None,
+        let total = match self.mark_at(offset, 0) {
+            // What was before the oldest mark is not known.
+            Some((_, mark, _)) => (mark.offset <= offset).then(|| mark.total_at(stream, offset))?,
+            None => self.visible_total(stream),
+        };
+        if total == 0 || self.begins_afresh(stream, total) {
+            return Some(true);
+        }
+        self.ends_line(stream, total)
+    }
+
+    /// Whether `stream` begins afresh at its offset `total`.
+    fn begins_afresh(&self, stream: Stream, total: u64) -> bool {
+        let found = self.search(|mark| mark.total_of(stream) <= total);
+        match found.filter(|(_, mark)| mark.stream == stream && mark.total_of(stream) == total) {
+            Some((_, mark)) => mark.fresh,
+            // Inside of what a mark describes, or not written yet.
+            None => total == self.visible_total(stream) && self.has_ended(stream),
         }
     }
 
@@ -412,6 +469,10 @@ impl Timeline {
             }
         }
     }
+}
+
+fn fresh_bit(stream: Stream) -> u8 {
+    1 << stream.index()
 }
 
 /// A mark is not retained any more.

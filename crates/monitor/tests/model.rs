@@ -269,4 +269,58 @@ proptest! {
         let rest = take_all(Lines::resume(&monitor, all[at].1, max).unwrap());
         prop_assert_eq!(&rest[..], &all[at + 1..]);
     }
+
+    /// However a reader takes turns with the writers, it gets the lines of each run, and none goes on in the next.
+    #[test]
+    fn a_line_ends_with_its_run(ops in ops(), every in 1_usize..6) {
+        let monitor = monitor(1 << 20);
+        let mut lines = Lines::new(&monitor, Start::Oldest, 0).unwrap();
+        let mut seen: [Vec<(Vec<u8>, bool)>; 3] = Default::default();
+        let mut expected: [Vec<(Vec<u8>, bool)>; 3] = Default::default();
+        let mut run: [Vec<u8>; 3] = Default::default();
+        let mut look = |lines: &mut Lines| loop {
+            match lines.next() {
+                NextLine::Line(line) => {
+                    assert!(!line.continued);
+                    seen[line.stream as usize - 1].push((line.text.to_vec(), line.partial));
+                }
+                NextLine::Gap { .. } => panic!("it keeps up"),
+                NextLine::Empty | NextLine::End => return,
+            }
+        };
+        let end = |run: &mut [Vec<u8>; 3], expected: &mut [Vec<(Vec<u8>, bool)>; 3]| {
+            for (run, expected) in run.iter_mut().zip(expected) {
+                let run = std::mem::take(run);
+                let mut texts: Vec<_> = run.split(|&byte| byte == b'\n').collect();
+                let rest = texts.pop().filter(|rest| !rest.is_empty());
+                expected.extend(texts.into_iter().map(|text| (text.to_vec(), false)));
+                expected.extend(rest.map(|rest| (rest.to_vec(), true)));
+            }
+        };
+        for (i, op) in ops.into_iter().enumerate() {
+            match op {
+                Op::Write(stream, data) => {
+                    monitor.write(stream, &data).unwrap();
+                    run[stream as usize - 1].extend(data);
+                }
+                Op::Stop => {
+                    look(&mut lines);
+                    monitor.stop();
+                    end(&mut run, &mut expected);
+                    // Who comes later begins with a line, too.
+                    let mut late = Lines::new(&monitor, Start::Oldest, 0).unwrap();
+                    monitor.write(Stream::Log, b"new\n").unwrap();
+                    run[2].extend(b"new\n");
+                    assert!(matches!(late.next(), NextLine::Line(line) if !line.continued));
+                }
+            }
+            if i % every == 0 {
+                look(&mut lines);
+            }
+        }
+        monitor.close();
+        look(&mut lines);
+        end(&mut run, &mut expected);
+        prop_assert_eq!(seen, expected);
+    }
 }

@@ -26,6 +26,10 @@ fn callback_sink(
     Options { sink: Some(Sink::Callback(Box::new(call))), ..Options::default() }
 }
 
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 fn text(monitor: &Monitor) -> String {
     String::from_utf8(monitor.snapshot().1).expect("text was written")
 }
@@ -248,6 +252,61 @@ fn the_end_of_a_process_ends_its_last_line() {
     let written = Monitor::new("written", Options::default()).unwrap();
     written.write(Stream::Stdout, b"half").unwrap();
     assert_eq!(Lines::new(&written, Start::Oldest, 0).unwrap().next(), NextLine::Empty);
+}
+
+/// A process is started anew: the first line of the next one is not the end of the last line of the one before, whoever
+/// looks when, here and where it is passed on to.
+#[test]
+fn the_output_of_the_next_process_goes_on_in_no_line() {
+    let group = monitor(Options::default());
+    let sink = Some(Sink::Monitor(Arc::clone(&group)));
+    let web = monitor(Options { sink, ..Options::default() });
+    let (reader, mut stderr) = std::io::pipe().unwrap();
+    web.attach(Stream::Stderr, reader.into()).unwrap();
+    stderr.write_all(b"warn").unwrap();
+    for _ in 0..2 {
+        let (reader, mut stdout) = std::io::pipe().unwrap();
+        web.attach(Stream::Stdout, reader.into()).unwrap();
+        stdout.write_all(b"begin\ncut").unwrap();
+        drop(stdout);
+        while web.stats().attached > 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let open = web.follow(Start::Oldest).unwrap();
+    for monitor in [&web, &group] {
+        let mut lines = Lines::new(monitor, Start::Oldest, 0).unwrap();
+        let mut seen = Vec::new();
+        while let NextLine::Line(line) = lines.next() {
+            seen.push((text_of(line.text), line.partial, line.continued));
+        }
+        // The other stream has not ended.
+        let run = [("begin".to_owned(), false, false), ("cut".to_owned(), true, false)];
+        assert_eq!(seen, [run.clone(), run].concat());
+        let mut last = Lines::new(monitor, Start::Lines(1), 0).unwrap();
+        assert!(matches!(last.next(), NextLine::Line(line) if line.text == b"cut"));
+    }
+    stderr.write_all(b"ing\n").unwrap();
+    let mut lines = Lines::new(&web, Start::Offset(open.offset()), 0).unwrap();
+    loop {
+        match lines.next() {
+            NextLine::Line(line) if line.stream == Stream::Stderr => {
+                assert_eq!((line.text, line.partial), (&b"warning"[..], false));
+                break;
+            }
+            NextLine::Line(_) => {}
+            NextLine::Empty => assert_eq!(lines.wait(None), Wait::Ready),
+            other => panic!("{other:?}"),
+        }
+    }
+    // After a stop, lines that are written in pieces are whole.
+    web.stop();
+    web.write(Stream::Stdout, b"new").unwrap();
+    let mut lines = Lines::new(&web, Start::Oldest, 0).unwrap();
+    assert_eq!(lines.next(), NextLine::Empty);
+    web.write(Stream::Stdout, b" run\n").unwrap();
+    let NextLine::Line(line) = lines.next() else { panic!() };
+    assert_eq!((line.text, line.partial, line.continued), (&b"new run"[..], false, false));
 }
 
 #[test]
