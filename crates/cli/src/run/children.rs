@@ -7,11 +7,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use flightring_monitor::{Monitor, ProcessState, Stream};
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 
 use super::terminal::{Terminal, Use};
+
+/// The kernel's 64 KiB are filled at once: then command and reader take turns, and wait to be woken most of the time.
+const PIPE_SIZE: usize = 256 << 10;
 
 /// A command that was started under a monitor.
 pub(super) struct Running {
@@ -39,6 +43,10 @@ impl Running {
             (Stream::Stdout, child.stdout.take().map(Into::into)),
             (Stream::Stderr, child.stderr.take().map(Into::into)),
         ];
+        for pipe in pipes.iter().filter_map(|(_, pipe): &(_, Option<OwnedFd>)| pipe.as_ref()) {
+            // Refused where the user's pipes together are too large; then it stays as it is.
+            let _ = fcntl_setpipe_size(pipe, PIPE_SIZE);
+        }
         Self { monitor, child, group, terminal: None, ended: None }.attach(pipes)
     }
 
