@@ -67,6 +67,8 @@ class Lines {
       if (record.offset) this.append({ kind: "note", source: record.source, time: record.time, text: `${record.offset.toLocaleString()} earlier bytes of ${record.source} are no longer held` });
     }
     const key = `${record.source}\n${record.stream}`;
+    // Another process: it goes on neither in a line nor in a style.
+    if (record.fresh) { this.open.delete(key); this.styles.delete(key); }
     const parts = record.data.split("\n");
     let offset = record.offset;
     parts.forEach((part, i) => {

@@ -123,8 +123,8 @@ enum Route<'a> {
 impl<'a> Route<'a> {
     fn of(path: &'a str) -> Self {
         let signal = |name: &str| Signal::ALL.into_iter().find(|signal| signal.name() == name);
-        if let Some(id) = path.strip_prefix("/logs/stream/").filter(|id| !id.is_empty()) {
-            // The rest of the path, slashes and all.
+        if let Some(id) = path.strip_prefix("/logs/stream/") {
+            // The rest of the path, slashes and all; that none has an empty name is said by the route.
             return Self::LogsStream(Some(id));
         }
         if let Some(signal) = path.strip_prefix("/v1/").and_then(signal) {
@@ -151,7 +151,7 @@ impl<'a> Route<'a> {
         match path {
             "/" => Self::Page,
             "/logs" => Self::Logs,
-            "/logs/stream" | "/logs/stream/" => Self::LogsStream(None),
+            "/logs/stream" => Self::LogsStream(None),
             _ => Self::Unknown,
         }
     }

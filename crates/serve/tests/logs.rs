@@ -87,6 +87,10 @@ fn an_unknown_id_is_a_400_with_a_text() {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.text(), "no monitor is named \"nobody\"; there are: web\n");
     assert_eq!(Client::connect(address).get("/logs?monitor=nobody").status, 400);
+    // No monitor has an empty name.
+    let answer = Client::connect(address).get("/logs/stream/");
+    assert_eq!(answer.text(), "no monitor is named \"\"; there are: web\n");
+    assert_eq!(answer.status, 400);
 }
 
 #[test]
@@ -132,6 +136,9 @@ fn a_replay_says_where_it_begins_and_an_offset_from_before_a_restart_is_refused(
     }
     let (_, head) = follow(address, "/logs/stream/web?since=7", "");
     assert_eq!(range(&head), [7, 0, 20]);
+    // From before everything is from the beginning.
+    let (_, head) = follow(address, "/logs/stream/web?since=-7", "");
+    assert_eq!(range(&head), [4, 4, 20]);
     let answer = client.get("/logs/stream/web?since=21");
     assert_eq!(answer.status, 416);
     assert_eq!(answer.header("x-flightring-total"), Some("20"));
@@ -176,6 +183,54 @@ fn events_resume_where_the_browser_was_cut_off() {
     let (_, head) =
         follow(address, "/logs/stream/web", &format!("{accept}Last-Event-ID: {total}\r\n"));
     assert_eq!((head.status, head.header("content-length")), (204, None));
+}
+
+/// However characters are cut, and whatever the other stream writes in between, each message says where its text begins, and
+/// a client that is cut off after any of them misses no byte of the rest.
+#[test]
+fn characters_resume_after_each_message() {
+    let hub = Arc::new(Hub::new());
+    let web = open(&hub, "web");
+    let stdout = "d\u{e9}j\u{e0} \u{1f980}!\n";
+    for (i, byte) in stdout.bytes().enumerate() {
+        web.write(Stream::Stdout, &[byte]).unwrap();
+        if i % 2 == 0 {
+            web.write(Stream::Stderr, b"x").unwrap();
+        }
+    }
+    web.close();
+    let (_server, address) = start(&hub);
+    let messages = |since: &str, format: &str| -> Vec<Json> {
+        let target = format!("/logs/stream/web?format={format}&since={since}");
+        let answer = Client::connect(address).get(&target);
+        assert_eq!(answer.status, 200, "{target}");
+        let text = answer.text();
+        let data = text.lines().filter_map(|line| line.find('{').map(|at| json(&line[at..])));
+        data.filter(|message| message["end"] != true).collect()
+    };
+    let of = |messages: &[Json], stream: &str| -> String {
+        let own = messages.iter().filter(|message| message["stream"] == stream);
+        own.map(|message| message["data"].as_str().unwrap()).collect()
+    };
+    for format in ["chunks", "sse"] {
+        let all = messages("0", format);
+        assert_eq!(of(&all, "stdout"), stdout);
+        assert_eq!((&all[0]["fresh"], all[2].get("fresh")), (&true.into(), None));
+        for (i, message) in all.iter().enumerate() {
+            let mut text = web.snapshot().1;
+            text.drain(..message["offset"].as_u64().unwrap() as usize);
+            let begin = message["data"].as_str().unwrap();
+            assert!(begin.is_empty() || text[0] == begin.as_bytes()[0], "{message}");
+            let next = &message["next"];
+            let next = next.as_str().map_or_else(|| next.to_string(), ToOwned::to_owned);
+            let (before, after) = (&all[..=i], messages(&next, format));
+            for stream in ["stdout", "stderr"] {
+                let joined = of(before, stream) + &of(&after, stream);
+                assert_eq!(joined, of(&all, stream), "{format} after {message}");
+            }
+        }
+        assert!(all.iter().any(|message| message["next"].is_string()));
+    }
 }
 
 #[test]
@@ -259,11 +314,11 @@ fn lines_resume_after_each_one_without_a_gap_and_without_a_double() {
         let each = format!("/logs/stream?format=ndjson&since=web%3D{next}");
         assert_eq!(lines(&each, ""), &all[i + 1..], "of all, after {next}");
     }
-    // The other formats have no place between the streams.
-    let between = all.iter().find(|line| line.1.contains('.')).unwrap();
-    let refused = Client::connect(address).get(&format!("/logs?monitor=web&since={}", between.1));
-    assert_eq!(refused.status, 400);
-    assert!(refused.text().contains("ndjson"), "{}", refused.text());
+    // The other formats go on there, too.
+    let between = &all.iter().find(|line| line.1.contains('.')).unwrap().1;
+    assert_eq!(between, "4.14.14");
+    let rest = Client::connect(address).get(&format!("/logs?monitor=web&since={between}"));
+    assert_eq!(rest.text(), "twerr to\nthree\nfowo\nown\nur\n");
     let beyond = format!("/logs?monitor=web&format=ndjson&since=0.{}.0", web.total() + 1);
     assert_eq!(Client::connect(address).get(&beyond).status, 416);
 }
@@ -372,7 +427,7 @@ fn paths_and_methods_that_do_not_exist_are_told_apart() {
     assert_eq!(status("GET /v1/traces"), 405);
     assert_eq!(status("DELETE /logs"), 405);
     assert_eq!(status("HEAD /logs/stream"), 200);
-    assert_eq!(status("GET /logs/stream/"), 200);
+    assert_eq!(status("GET /logs/stream/"), 400);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-/// Where in one monitor a client got to: the next combined offset for each of its streams. They differ where lines are
-/// delivered, because a line of one stream may be complete while one of another is not.
+/// Where in one monitor a client got to: the next combined offset for each of its streams. They differ where a line, or a
+/// character, of one stream is complete while one of another is not.
 pub(super) type Place = [u64; 3];
 
 /// Where a client got to: a place when it follows one monitor, or one for each name when it follows several.
@@ -20,8 +20,16 @@ pub(super) fn place([out, err, log]: Place) -> String {
     if out == err && err == log { out.to_string() } else { format!("{out}.{err}.{log}") }
 }
 
+/// An offset. A negative one is from before everything, as 0 is.
+fn parse_offset(text: &str) -> Option<u64> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let offset = digits.parse().ok().filter(|_| plain)?;
+    Some(if negative { 0 } else { offset })
+}
+
 fn parse_place(text: &str) -> Option<Place> {
-    let mut offsets = text.split('.').map(|offset| offset.parse().ok());
+    let mut offsets = text.split('.').map(parse_offset);
     let first = offsets.next()??;
     let place = match offsets.next() {
         None => [first; 3],
@@ -42,10 +50,10 @@ impl Cursors {
     }
 
     /// The text for several monitors.
-    pub(super) fn write<'a>(offsets: impl Iterator<Item = (&'a str, u64)>) -> String {
+    pub(super) fn write<'a>(places: impl Iterator<Item = (&'a str, Place)>) -> String {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
-        for (name, offset) in offsets {
-            pairs.append_pair(name, &offset.to_string());
+        for (name, at) in places {
+            pairs.append_pair(name, &place(at));
         }
         pairs.finish()
     }
@@ -60,12 +68,24 @@ mod tests {
         assert_eq!(Cursors::parse("12"), Some(Cursors::One([12; 3])));
         assert_eq!(Cursors::parse("12.30.12"), Some(Cursors::One([12, 30, 12])));
         assert_eq!((place([7; 3]), place([7, 8, 7])), ("7".to_owned(), "7.8.7".to_owned()));
-        let text = Cursors::write([("web", 3), ("a/b c=&", 4)].into_iter());
-        let each = HashMap::from([("web".to_owned(), [3; 3]), ("a/b c=&".to_owned(), [4; 3])]);
+        assert_eq!(Cursors::parse("-5"), Some(Cursors::One([0; 3])));
+        let text = Cursors::write([("web", [3; 3]), ("a/b c=&", [4, 5, 4])].into_iter());
+        let each = HashMap::from([("web".to_owned(), [3; 3]), ("a/b c=&".to_owned(), [4, 5, 4])]);
         assert_eq!(Cursors::parse(&text), Some(Cursors::Each(each)));
-        for wrong in
-            ["", "x", "-1", "web=", "web=x", "99999999999999999999", "1.2", "1.2.3.4", "1..2", "."]
-        {
+        for wrong in [
+            "",
+            "x",
+            "-",
+            "--1",
+            "+1",
+            "web=",
+            "web=x",
+            "99999999999999999999",
+            "1.2",
+            "1.2.3.4",
+            "1..2",
+            ".",
+        ] {
             assert_eq!(Cursors::parse(wrong), None, "{wrong:?}");
         }
     }

@@ -9,7 +9,7 @@ use flightring_monitor::{
     Stream, Time, Wait, strip_ansi,
 };
 
-use super::cursors::{Cursors, Place};
+use super::cursors::{self, Cursors, Place};
 use super::format::{Carry, Format, Piece};
 use crate::http::{self, Fill};
 
@@ -50,6 +50,8 @@ pub(super) struct Source {
     reader: Reader,
     /// The end of a finite answer.
     until: u64,
+    /// Where each stream begins, if pieces are wanted.
+    from: Place,
     /// What comes next, taken but not sent, so that several sources can be put in order of time.
     held: Option<Held>,
     time: Time,
@@ -69,6 +71,7 @@ enum Held {
     Chunk {
         offset: u64,
         stream: Stream,
+        fresh: bool,
         data: Vec<u8>,
     },
     /// A line, and the place of its reader after it.
@@ -99,15 +102,29 @@ impl Source {
         }))
     }
 
-    /// The lines from a place on that an earlier answer gave.
-    pub(super) fn at(monitor: &Arc<Monitor>, place: Place) -> Result<Self, FutureOffset> {
-        Ok(Self::of(Reader::Lines(Box::new(Lines::resume(monitor, place, 0)?))))
+    /// What follows a place that an earlier answer gave.
+    pub(super) fn at(
+        monitor: &Arc<Monitor>,
+        place: Place,
+        wanted: Wanted,
+    ) -> Result<Self, FutureOffset> {
+        if wanted.by_lines {
+            return Ok(Self::of(Reader::Lines(Box::new(Lines::resume(monitor, place, 0)?))));
+        }
+        // Each of them must be an offset that was given out.
+        for offset in place {
+            monitor.read(offset, &mut [])?;
+        }
+        let [a, b, c] = place;
+        let follower = monitor.follow(Start::Offset(a.min(b).min(c)))?;
+        Ok(Self { from: place, ..Self::of(Reader::Chunks(follower)) })
     }
 
     fn of(reader: Reader) -> Self {
         Self {
             reader,
             until: u64::MAX,
+            from: [0; 3],
             held: None,
             time: Time::default(),
             carries: Default::default(),
@@ -153,9 +170,18 @@ impl Source {
                         return;
                     }
                     match follower.next(&mut buffer[..room]) {
-                        Next::Chunk(Chunk { offset, stream, time, data, .. }) if wanted(stream) => {
-                            self.time = time;
-                            self.held = Some(Held::Chunk { offset, stream, data: data.to_vec() });
+                        Next::Chunk(Chunk { offset, stream, time, fresh, data, .. })
+                            if wanted(stream) =>
+                        {
+                            let had = self.from[stream as usize - 1].saturating_sub(offset);
+                            let had =
+                                usize::try_from(had).map_or(data.len(), |n| n.min(data.len()));
+                            if had < data.len() {
+                                let (fresh, data) = (fresh && had == 0, data[had..].to_vec());
+                                let offset = offset + had as u64;
+                                self.time = time;
+                                self.held = Some(Held::Chunk { offset, stream, fresh, data });
+                            }
                         }
                         Next::Chunk(_) => {}
                         Next::Gap { offset, skipped } => {
@@ -206,13 +232,18 @@ impl Source {
     }
 
     /// Where a client that got everything but what is held resumes.
-    fn resume(&self) -> u64 {
-        match &self.held {
+    fn resume(&self) -> Place {
+        self.resume_at(match &self.held {
             Some(
                 Held::Chunk { offset, .. } | Held::Line { offset, .. } | Held::Gap { offset, .. },
             ) => *offset,
             None => self.follower().offset(),
-        }
+        })
+    }
+
+    /// Where a client that got everything up to `next` resumes: earlier with a stream whose last character is not complete.
+    fn resume_at(&self, next: u64) -> Place {
+        [0, 1, 2].map(|i| self.carries[i].offset().unwrap_or(next).max(self.from[i]))
     }
 }
 
@@ -273,12 +304,12 @@ impl Follow {
         let Wanted { format, strip, .. } = self.wanted;
         let Some(held) = self.sources[index].held.take() else { return };
         let several = self.hub.is_some() || self.sources.len() > 1;
-        let cursor = |sources: &[Source], next: u64| {
+        let cursor = |sources: &[Source], next: Place| {
             if format != Format::Events {
                 return String::new();
             }
             if !several {
-                return next.to_string();
+                return cursors::place(next);
             }
             Cursors::write(sources.iter().enumerate().map(|(i, source)| {
                 (source.monitor().name(), if i == index { next } else { source.resume() })
@@ -289,7 +320,10 @@ impl Follow {
         let name = monitor.name();
         match held {
             Held::Gap { offset, skipped } => {
-                format.gap(out, name, (offset, skipped), |next| cursor(&self.sources, next));
+                // What they waited for is gone, or comes without its beginning.
+                source.carries = Default::default();
+                let next = source.resume_at(offset + skipped);
+                format.gap(out, name, (offset, skipped), &cursor(&self.sources, next));
             }
             Held::Line { offset, stream, mut text, partial, continued, next } => {
                 if strip {
@@ -306,19 +340,27 @@ impl Follow {
                 };
                 format.line(out, name, &line, next);
             }
-            Held::Chunk { offset, stream, mut data } => {
+            Held::Chunk { offset, stream, fresh, mut data } => {
                 let end = offset + data.len() as u64;
                 let which = stream as usize - 1;
+                if fresh {
+                    // What was cut by the end of what came before goes on in nothing.
+                    (source.strippers[which], source.carries[which]) = Default::default();
+                }
                 if strip {
                     let mut plain = Vec::with_capacity(data.len());
                     source.strippers[which].strip(&data, &mut plain);
                     data = plain;
                 }
-                let piece =
-                    Piece { source: name, stream, offset, end, time: source.time, data: &data };
-                let mut carry = std::mem::take(&mut source.carries[which]);
-                format.piece(out, &piece, &mut carry, |next| cursor(&self.sources, next));
-                self.sources[index].carries[which] = carry;
+                if format == Format::Text {
+                    out.extend_from_slice(&data);
+                    return;
+                }
+                let (text, offset) = source.carries[which].decode(offset, &data);
+                let next = source.resume_at(end);
+                let time = source.time;
+                let piece = Piece { source: name, stream, offset, time, fresh, text: &text, next };
+                format.piece(out, &piece, &cursor(&self.sources, next));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use flightring_monitor::{Line, Stream, Time};
 use serde_json::{Value as Json, json};
 
-use super::cursors;
+use super::cursors::{self, Place};
 
 /// The form of an answer that follows a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +20,18 @@ pub(super) enum Format {
     Lines,
 }
 
-/// A piece of output that is not JSON yet.
+/// A piece of output, as text.
 #[derive(Debug)]
 pub(super) struct Piece<'a> {
     pub(super) source: &'a str,
     pub(super) stream: Stream,
     pub(super) offset: u64,
-    /// The offset after it.
-    pub(super) end: u64,
     pub(super) time: Time,
-    pub(super) data: &'a [u8],
+    /// Whether the stream begins afresh with it.
+    pub(super) fresh: bool,
+    pub(super) text: &'a str,
+    /// Where to resume after it.
+    pub(super) next: Place,
 }
 
 impl Format {
@@ -68,26 +70,17 @@ impl Format {
         let _ = write!(out, "data: {body}\n\n");
     }
 
-    /// Writes output. `cursor` makes the text to resume with.
-    pub(super) fn piece(
-        self,
-        out: &mut Vec<u8>,
-        piece: &Piece<'_>,
-        carry: &mut Carry,
-        cursor: impl FnOnce(u64) -> String,
-    ) {
-        let Piece { source, stream, offset, end, time, data } = *piece;
-        if self == Self::Text {
-            out.extend_from_slice(data);
-            return;
-        }
-        let text = carry.decode(data);
-        let next = end - carry.len() as u64;
-        let body = json!({
-            "source": source, "stream": stream.name(), "offset": offset, "next": next,
+    /// Writes output as a message; `cursor` is where a client resumes after it.
+    pub(super) fn piece(self, out: &mut Vec<u8>, piece: &Piece<'_>, cursor: &str) {
+        let Piece { source, stream, offset, time, fresh, text, next } = *piece;
+        let mut body = json!({
+            "source": source, "stream": stream.name(), "offset": offset, "next": resume_at(next),
             "time": time.micros() / 1000, "data": text,
         });
-        self.message(out, "", &cursor(next), &body);
+        if fresh {
+            body["fresh"] = true.into();
+        }
+        self.message(out, "", cursor, &body);
     }
 
     /// Writes a whole line; `next` is the place after it.
@@ -111,7 +104,7 @@ impl Format {
         out: &mut Vec<u8>,
         source: &str,
         (offset, skipped): (u64, u64),
-        cursor: impl FnOnce(u64) -> String,
+        cursor: &str,
     ) {
         if self == Self::Text {
             let _ = write!(out, "\n[flightring: {skipped} bytes skipped]\n");
@@ -122,7 +115,7 @@ impl Format {
         if self == Self::Lines {
             body["next"] = cursors::place([next; 3]).into();
         }
-        self.message(out, "gap", &cursor(next), &body);
+        self.message(out, "gap", cursor, &body);
     }
 
     /// Writes that nothing will follow.
@@ -133,25 +126,40 @@ impl Format {
     }
 }
 
+/// A place as JSON: a number, where that says it all.
+fn resume_at(at: Place) -> Json {
+    if at == [at[0]; 3] { at[0].into() } else { cursors::place(at).into() }
+}
+
 /// The beginning of a UTF-8 sequence whose rest has not arrived yet.
 #[derive(Debug, Default)]
-pub(super) struct Carry(Vec<u8>);
+pub(super) struct Carry {
+    bytes: Vec<u8>,
+    offset: u64,
+}
 
 impl Carry {
-    fn len(&self) -> usize {
-        self.0.len()
+    /// Where what is held begins, if there is anything.
+    pub(super) fn offset(&self) -> Option<u64> {
+        (!self.bytes.is_empty()).then_some(self.offset)
     }
 
-    /// The text so far, whatever is no UTF-8 replaced by U+FFFD. A sequence that is cut at the end waits for its rest.
-    fn decode(&mut self, data: &[u8]) -> String {
-        let mut bytes = std::mem::take(&mut self.0);
+    /// The text so far, whatever is no UTF-8 replaced by U+FFFD, and the offset that it begins at. `data` begins at
+    /// `offset`. A sequence that is cut at the end waits for its rest.
+    pub(super) fn decode(&mut self, offset: u64, data: &[u8]) -> (String, u64) {
+        let begin = self.offset().unwrap_or(offset);
+        let mut bytes = std::mem::take(&mut self.bytes);
         bytes.extend_from_slice(data);
         let cut = incomplete_tail(&bytes);
-        self.0 = bytes.split_off(bytes.len() - cut);
-        match String::from_utf8(bytes) {
+        if cut <= data.len() {
+            self.offset = offset + (data.len() - cut) as u64;
+        }
+        self.bytes = bytes.split_off(bytes.len() - cut);
+        let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        }
+        };
+        (text, begin)
     }
 }
 
@@ -184,19 +192,33 @@ mod tests {
         for cut in 0..=text.len() {
             let mut carry = Carry::default();
             let (first, second) = text.as_bytes().split_at(cut);
-            assert_eq!(carry.decode(first) + &carry.decode(second), text, "cut at {cut}");
-            assert_eq!(carry.len(), 0);
+            let (mut joined, at) = carry.decode(10, first);
+            let held = carry.offset();
+            assert_eq!(at, 10);
+            // The second begins where the first says that it ends.
+            let (rest, at) = carry.decode(10 + cut as u64, second);
+            assert_eq!(at, held.unwrap_or(10 + cut as u64));
+            assert_eq!(at, 10 + joined.len() as u64);
+            joined += &rest;
+            assert_eq!((joined.as_str(), carry.offset()), (text, None), "cut at {cut}");
         }
+        // Byte by byte.
+        let mut carry = Carry::default();
+        let pieces = text.bytes().enumerate().map(|(i, byte)| carry.decode(i as u64, &[byte]));
+        let pieces: Vec<_> = pieces.filter(|(piece, _)| !piece.is_empty()).collect();
+        let begins = text.char_indices().map(|(at, c)| (c.to_string(), at as u64));
+        assert_eq!(pieces, begins.collect::<Vec<_>>());
     }
 
     #[test]
     fn what_is_no_utf_8_is_shown_as_such_and_not_waited_for() {
         let mut carry = Carry::default();
-        assert_eq!(carry.decode(b"a\xff\xfe"), "a\u{fffd}\u{fffd}");
-        assert_eq!(carry.decode(b"\xe2\x28"), "\u{fffd}(");
-        assert_eq!(carry.decode(b"\xed\xa0"), "\u{fffd}\u{fffd}");
-        assert_eq!(carry.decode(b"\xf0\x9f"), "");
-        assert_eq!(carry.decode(b"x"), "\u{fffd}x");
-        assert_eq!(carry.len(), 0);
+        let mut decode = |data: &[u8]| carry.decode(0, data).0;
+        assert_eq!(decode(b"a\xff\xfe"), "a\u{fffd}\u{fffd}");
+        assert_eq!(decode(b"\xe2\x28"), "\u{fffd}(");
+        assert_eq!(decode(b"\xed\xa0"), "\u{fffd}\u{fffd}");
+        assert_eq!(decode(b"\xf0\x9f"), "");
+        assert_eq!(decode(b"x"), "\u{fffd}x");
+        assert_eq!(carry.offset(), None);
     }
 }

@@ -73,15 +73,7 @@ fn answer(
     for monitor in monitors {
         let source = match begin.of(monitor, monitors.len())? {
             Point::Start(start) => Source::new(monitor, start, wanted),
-            Point::Place(place) if wanted.by_lines => Source::at(monitor, place),
-            Point::Place([offset, err, log]) if offset == err && err == log => {
-                Source::new(monitor, Start::Offset(offset), wanted)
-            }
-            Point::Place(_) => {
-                return Err(bad_request(
-                    "this place lies between lines of several streams; it is for format=ndjson",
-                ));
-            }
+            Point::Place(place) => Source::at(monitor, place, wanted),
         };
         sources.push(source.map_err(|error| future(monitor, error))?);
     }
