@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,6 +161,37 @@ TEST(monitor_sinks_come_first) {
     CHECK_EQ(flr_monitor_create("x", &options, &first), FLR_IO);
     CHECK_EQ(ended, 5);
     CHECK(first == NULL);
+}
+
+/* In a process of its own, where the signal has its default action: to end it. */
+TEST(a_sink_without_a_reader_is_a_status_and_no_signal) {
+    pid_t child = fork();
+    int status = 0;
+    CHECK(child >= 0);
+    if (child == 0) {
+        flr_monitor_options options = FLR_MONITOR_OPTIONS_INIT;
+        flr_monitor *monitor = NULL;
+        sigset_t set;
+        int ends[2];
+        int right;
+        signal(SIGPIPE, SIG_DFL);
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        right = pipe2(ends, O_CLOEXEC) == 0;
+        options.sink = FLR_SINK_FD;
+        options.sink_fd = ends[1];
+        right = right && flr_monitor_create("broken", &options, &monitor) == FLR_OK;
+        close(ends[0]);
+        right = right && flr_monitor_write(monitor, FLR_STREAM_STDOUT, "x", 1) == FLR_IO;
+        right = right && flr_last_errno() == EPIPE;
+        /* And the signal is not only put off. */
+        right = right && sigpending(&set) == 0 && !sigismember(&set, SIGPIPE);
+        right = right && pthread_sigmask(SIG_BLOCK, NULL, &set) == 0 && !sigismember(&set, SIGPIPE);
+        _exit(right ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST(monitor_pumps_a_child_to_its_last_byte) {

@@ -329,7 +329,7 @@ pub unsafe extern "C" fn flr_monitor_name(monitor: *const flr_monitor) -> *const
 /// Passes `len` bytes of `stream`, a flr_stream, on to the sink, and keeps a copy. Writing nothing does nothing.
 ///
 /// FLR_CLOSED: after flr_monitor_close(). Errors: FLR_IO (or what fits the errno better) when the sink failed: then nothing was
-/// kept; FLR_BUSY for a write inside the sink's own callback; FLR_INVALID, FLR_FORKED, FLR_NO_MEMORY for the first write.
+/// kept, and a sink whose reader is gone raises no SIGPIPE; FLR_BUSY for a write inside the sink's own callback; FLR_INVALID, FLR_FORKED, FLR_NO_MEMORY for the first write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_monitor_write(
     monitor: *const flr_monitor,
@@ -345,8 +345,8 @@ pub unsafe extern "C" fn flr_monitor_write(
     })
 }
 
-/// Writes a line of the service's own: time, [prefix], [LEVEL], and the text of `len` bytes, which need not end in a line feed.
-/// `level` is a flr_level; a line below the monitor's level is left out, and is FLR_OK.
+/// Writes a line of the service's own: time, [prefix], [LEVEL], and the text of `len` bytes, which need not end in a line feed;
+/// what is no UTF-8 becomes U+FFFD. `level` is a flr_level; a line below the monitor's level is left out, and is FLR_OK.
 ///
 /// Returns as flr_monitor_write() does. FLR_MONITOR_LOG takes a format.
 #[unsafe(no_mangle)]
@@ -516,7 +516,8 @@ pub unsafe extern "C" fn flr_monitor_read(
 }
 
 /// The process is over: its descriptors are detached, the history is forgotten and its memory given back. The monitor stays,
-/// its offsets go on, and the next write begins a new run. Errors: FLR_INVALID, FLR_FORKED.
+/// its offsets go on, and the next write begins a new run, in no line of this one. Waits for a sink that is just taking what a
+/// descriptor brought. Errors: FLR_INVALID, FLR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_monitor_stop(monitor: *const flr_monitor) -> flr_status {
     guard(|| {
@@ -527,7 +528,8 @@ pub unsafe extern "C" fn flr_monitor_stop(monitor: *const flr_monitor) -> flr_st
 }
 
 /// Ends the stream: descriptors are detached, and later writes are FLR_CLOSED. Followers get what is retained and then the end.
-/// What is retained stays readable. Closing again does nothing. Errors: FLR_INVALID, FLR_FORKED.
+/// What is retained stays readable. Closing again does nothing. Waits as flr_monitor_stop() does. Errors: FLR_INVALID,
+/// FLR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_monitor_close(monitor: *const flr_monitor) -> flr_status {
     guard(|| {

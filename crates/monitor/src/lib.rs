@@ -68,6 +68,7 @@ mod pace;
 mod patterns;
 mod process;
 mod pump;
+mod sigpipe;
 mod sink;
 mod stream;
 mod subscription;

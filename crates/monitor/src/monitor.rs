@@ -159,7 +159,11 @@ impl Monitor {
             line.push_str(&self.prefix);
             line.push_str("] ");
         }
-        line.push_str(&format!("[{level}] {message}\n"));
+        line.push_str(&format!("[{level}] {message}"));
+        // One that brings its own line feed gets no empty line.
+        if !line.ends_with('\n') {
+            line.push('\n');
+        }
         self.write(Stream::Log, line.as_bytes())?;
         Ok(true)
     }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::error::WriteError;
 use crate::monitor::Monitor;
 use crate::pump::Pump;
+use crate::sigpipe::without_sigpipe;
 use crate::stream::Stream;
 
 /// The function of [`Sink::Callback`].
@@ -80,7 +81,7 @@ impl fmt::Debug for Sink {
 
 fn write_all(fd: BorrowedFd<'_>, mut data: &[u8]) -> io::Result<()> {
     while !data.is_empty() {
-        match rustix::io::write(fd, data) {
+        match without_sigpipe(|| rustix::io::write(fd, data)) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => data = &data[written..],
             Err(Errno::INTR) => {}

@@ -135,7 +135,8 @@ fn own_lines_have_level_prefix_and_time() {
     plain.set_level(Level::Error);
     assert!(!plain.log(Level::Warn, "hidden").unwrap());
     plain.log(Level::Error, "shown").unwrap();
-    assert_eq!(text(&plain), "[INFO] 1 + 1\n[ERROR] shown\n");
+    plain.log(Level::Error, "no empty line\n").unwrap();
+    assert_eq!(text(&plain), "[INFO] 1 + 1\n[ERROR] shown\n[ERROR] no empty line\n");
     assert_eq!(plain.stats().stream_totals[2], plain.total());
 
     let full = monitor(Options {
