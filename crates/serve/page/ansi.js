@@ -42,7 +42,7 @@ function runs(raw, style = PLAIN) {
 
 function sgr(parameters, before) {
   const style = { ...before };
-  const codes = parameters.split(/[;:]/).map((p) => (p === "" ? 0 : Number(p)));
+  const codes = parameters.split(";").flatMap(parameter);
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i];
     if (code === 0) for (const key of Object.keys(style)) delete style[key];
@@ -59,8 +59,8 @@ function sgr(parameters, before) {
     else if (code === 29) delete style.strike;
     else if (code >= 30 && code <= 37) style.fg = `var(--a${code - 30})`;
     else if (code >= 90 && code <= 97) style.fg = `var(--a${code - 82})`;
-    else if (code >= 40 && code <= 47) style.bg = `var(--a${code - 40})`;
-    else if (code >= 100 && code <= 107) style.bg = `var(--a${code - 92})`;
+    else if (code >= 40 && code <= 47) style.bg = behind(code - 40);
+    else if (code >= 100 && code <= 107) style.bg = behind(code - 92);
     else if (code === 39) delete style.fg;
     else if (code === 49) delete style.bg;
     else if (code === 38 || code === 48) {
@@ -75,6 +75,17 @@ function sgr(parameters, before) {
   }
   return style;
 }
+
+/** The numbers of one parameter. With colons it has parts of its own: a colour, or what kind of underline. */
+function parameter(text) {
+  if (!text.includes(":")) return [text === "" ? 0 : Number(text)];
+  const parts = text.split(":").map(Number);
+  if (parts[0] === 38 || parts[0] === 48) return [parts[0], parts[1], ...parts.slice(parts[1] === 2 ? -3 : 2)];
+  return [parts[0] === 4 && parts[1] === 0 ? 24 : parts[0]];
+}
+
+/** A colour of the palette as a background. The palette is made to be read on the page, so its text is read on this, too. */
+function behind(n) { return `color-mix(in srgb, var(--a${n}) 30%, var(--bg))`; }
 
 function indexed(n) {
   if (!(n >= 0 && n <= 255)) return null;

@@ -268,6 +268,37 @@ test("light and dark follow the system or the choice", async () => {
   assert.equal(await background(), light, "the choice is kept");
 });
 
+test("text can be read on every background that a process gives it, light and dark", async () => {
+  const worst = () => page.evaluate(() => {
+    const luminance = (colour) => {
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const list = document.getElementById("list");
+    const contrasts = [41, 42, 43, 44, 45, 46].map((code) => {
+      const [[, style]] = runs(`\x1b[${code}mtext`).out;
+      const span = list.appendChild(document.createElement("span"));
+      span.style.backgroundColor = style.bg;
+      const { color, backgroundColor } = getComputedStyle(span);
+      span.remove();
+      const [dark, light] = [luminance(color), luminance(backgroundColor)].sort((a, b) => a - b);
+      return (light + 0.05) / (dark + 0.05);
+    });
+    return Math.min(...contrasts);
+  });
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.ok(await until("its contrast", worst) > 4.5, `${colorScheme}: ${await worst()}`);
+  }
+  const kinds = await page.evaluate(() => ["4:3", "4:0", "38:2::1:2:3", "48:5:196", "38;2;1;2;3", "1;4"].map((code) => runs(`\x1b[${code}mx`).out[0][1]));
+  const [curly, none, colon, indexed, plain, both] = kinds;
+  assert.ok(curly.under && !curly.ital && !none.under && both.bold && both.under);
+  assert.deepEqual([colon.fg, plain.fg, indexed.bg], ["rgb(1 2 3)", "rgb(1 2 3)", "rgb(255 0 0)"]);
+});
+
 test("a browser's event source resumes by itself", async () => {
   const seen = await page.evaluate(() => new Promise((resolve, reject) => {
     const source = new EventSource("/logs/stream/bad");
