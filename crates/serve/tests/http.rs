@@ -459,3 +459,25 @@ fn server_threads_block_every_signal() {
     assert!(seen >= 2, "{seen} server threads found");
     drop(server);
 }
+
+/// The kernel's own keep-alive runs, and begins early: nothing else tells of a client whose machine is gone.
+#[test]
+fn a_client_that_vanished_is_found_out_in_minutes() {
+    let (_server, address, _) = start(|_| {});
+    let mut client = Client::connect(address);
+    assert_eq!(client.get("/hello").status, 200);
+    let [here, there] = [address, client.address()].map(|of| format!(":{:04X}", of.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // Local and remote address, state, queues, and the timer: which (2: keep-alive), and when, in 1/100 s.
+    let timers: Vec<(&str, u64)> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields[1].ends_with(&here) && fields[2].ends_with(&there))
+        .map(|fields| {
+            let (which, when) = fields[5].split_once(':').unwrap();
+            (which, u64::from_str_radix(when, 16).unwrap())
+        })
+        .collect();
+    assert_eq!(timers.len(), 1);
+    assert!(timers[0].0 == "02" && timers[0].1 <= 6100, "{timers:?}");
+}

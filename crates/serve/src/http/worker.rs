@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::net::sockopt;
 
 use super::connection::{Connection, Context, Drive};
 use super::response::DateCache;
@@ -177,7 +178,7 @@ impl Worker {
     ) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        rustix::net::sockopt::set_socket_keepalive(&socket, true)?;
+        find_out_when_it_vanishes(&socket)?;
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, connection: None });
             // Slots are at most as many as connections.
@@ -278,6 +279,16 @@ impl Drop for Worker {
         let open = self.slots.iter().filter(|slot| slot.connection.is_some()).count();
         self.shared.counters.active.fetch_sub(open, Ordering::Relaxed);
     }
+}
+
+/// Has the kernel ask a client whether it is still there when nothing was heard for a while: a stream of text on which nothing is
+/// sent has no other way to notice that its machine or network is gone.
+fn find_out_when_it_vanishes(socket: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(socket, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(socket, 4)?;
+    Ok(())
 }
 
 /// Tells a client beyond the limit so, if that can be done without waiting.

@@ -40,6 +40,10 @@ impl Client {
         Self { socket, buffer: Vec::new() }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.socket.write_all(bytes.as_ref()).unwrap();
         self
