@@ -339,6 +339,13 @@ fn all_monitors_are_one_stream_in_whole_lines_and_new_ones_join() {
         Client::connect(address).get("/logs").text().lines().map(str::to_owned).collect();
     lines.sort_unstable();
     assert_eq!(lines, ["from the chain", "from the web"]);
+    // A group that is not in the hub shows nothing, so its members do.
+    let elsewhere = Monitor::new("elsewhere", MonitorOptions::default()).unwrap();
+    let (quiet, sink) = (Arc::new(Hub::new()), Some(Sink::Monitor(elsewhere)));
+    let member = quiet.open("member", MonitorOptions { sink, ..MonitorOptions::default() });
+    member.unwrap().write(Stream::Stdout, b"of a group\n").unwrap();
+    let (_other, other_address) = start(&quiet);
+    assert_eq!(Client::connect(other_address).get("/logs").text(), "of a group\n");
 
     let (mut client, head) = follow(address, "/logs/stream?format=chunks", "");
     assert_eq!(head.header("x-flightring-start"), None);

@@ -290,9 +290,9 @@ impl Follow {
         });
         let known: HashSet<_> =
             self.sources.iter().map(|source| Arc::as_ptr(source.monitor())).collect();
-        for monitor in all.iter().filter(|monitor| is_root(monitor)) {
-            if !known.contains(&Arc::as_ptr(monitor))
-                && let Ok(source) = Source::new(monitor, Start::Oldest, self.wanted)
+        for monitor in roots(all) {
+            if !known.contains(&Arc::as_ptr(&monitor))
+                && let Ok(source) = Source::new(&monitor, Start::Oldest, self.wanted)
             {
                 self.sources.push(source);
             }
@@ -366,9 +366,14 @@ impl Follow {
     }
 }
 
-/// Whether a monitor passes its output on to no other one: following these alone shows everything once.
-pub(super) fn is_root(monitor: &Arc<Monitor>) -> bool {
-    monitor.passes_to().is_none()
+/// Those of `all` that pass their output on to no other one of them: following these alone shows everything once.
+pub(super) fn roots(all: Vec<Arc<Monitor>>) -> Vec<Arc<Monitor>> {
+    let listed: HashSet<_> = all.iter().map(Arc::as_ptr).collect();
+    let is_root = |monitor: &Arc<Monitor>| {
+        let mut above = std::iter::successors(monitor.passes_to(), |above| above.passes_to());
+        !above.any(|above| listed.contains(&Arc::as_ptr(above)))
+    };
+    all.into_iter().filter(is_root).collect()
 }
 
 impl http::Stream for Follow {

@@ -6,7 +6,7 @@ use std::task::Waker;
 use flightring_monitor::{FutureOffset, Hub, Monitor, Start, Stream, Time};
 
 use super::cursors::{Cursors, Place};
-use super::follow::{Follow, Source, Wanted, is_root};
+use super::follow::{Follow, Source, Wanted, roots};
 use super::format::Format;
 use crate::http::{Head, Response, Status};
 
@@ -53,7 +53,7 @@ pub(super) fn stream(hub: &Arc<Hub>, id: Option<&str>, head: &Head, waker: &Wake
 
 fn monitors(hub: &Hub, name: Option<&str>) -> Result<Vec<Arc<Monitor>>, Response> {
     let Some(name) = name else {
-        return Ok(hub.list().into_iter().filter(is_root).collect());
+        return Ok(roots(hub.list()));
     };
     hub.get(name).map(|monitor| vec![monitor]).ok_or_else(|| {
         let names = hub.list().iter().map(|m| m.name().to_owned()).collect::<Vec<_>>().join(", ");
