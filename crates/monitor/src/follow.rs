@@ -70,6 +70,8 @@ pub struct Follower {
     offset: u64,
     hint: u64,
     skipped: u64,
+    /// Whether the monitor's counts leave it out.
+    hidden: bool,
 }
 
 impl Follower {
@@ -86,7 +88,7 @@ impl Follower {
             Start::Lines(count) => tail::tail(&monitor, count).offset,
         };
         monitor.followers.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { monitor, offset, hint: 0, skipped: 0 })
+        Ok(Self { monitor, offset, hint: 0, skipped: 0, hidden: false })
     }
 
     /// Takes the next piece of output, its bytes in `buffer`, which must not be empty. Never waits.
@@ -119,8 +121,17 @@ impl Follower {
         let offset = self.offset;
         self.offset += skipped;
         self.skipped += skipped;
-        self.monitor.skipped.fetch_add(skipped, Ordering::Relaxed);
+        if !self.hidden {
+            self.monitor.skipped.fetch_add(skipped, Ordering::Relaxed);
+        }
         Next::Gap { offset, skipped }
+    }
+
+    /// Has the monitor's counts leave it out: it is nobody's but the monitor's own.
+    pub(crate) fn hide(&mut self) {
+        if !std::mem::replace(&mut self.hidden, true) {
+            self.monitor.followers.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether what it would take next is gone already.
@@ -184,7 +195,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.monitor.followers.fetch_sub(1, Ordering::Relaxed);
+        self.hide();
     }
 }
 

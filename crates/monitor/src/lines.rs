@@ -163,6 +163,11 @@ impl Lines {
         }
     }
 
+    /// As [`Follower::hide`].
+    pub(crate) fn hide(&mut self) {
+        self.follower.hide();
+    }
+
     /// Takes the next line. Never waits.
     #[expect(clippy::should_implement_trait, reason = "a line borrows from its reader")]
     pub fn next(&mut self) -> NextLine<'_> {

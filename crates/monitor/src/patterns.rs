@@ -65,6 +65,7 @@ impl Monitor {
             // The oldest byte is never in the future.
             return Ok(());
         };
+        lines.hide();
         if self.patterns.set(Arc::clone(&patterns)).is_err() {
             return Ok(());
         }

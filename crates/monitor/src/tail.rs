@@ -64,6 +64,8 @@ fn last_starts(
     let mut at_line_start: [Option<bool>; 3] = [None; 3];
     let mut buffer = vec![0; 1 << 14];
     let mut follower = Follower::new(Arc::clone(monitor), Start::Offset(from)).ok()?;
+    // What it misses nobody wanted.
+    follower.hide();
     while follower.offset() < end {
         match follower.next(&mut buffer) {
             Next::Chunk(chunk) => {

@@ -22,6 +22,7 @@ fn patterns_are_counted_while_lines_come() {
     while monitor.top_patterns(0).unwrap().lines < 4 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert_eq!(monitor.stats().subscribers, 0, "the counter is the monitor's own");
     let counts = monitor.top_patterns(2).unwrap();
     assert_eq!((counts.lines, counts.patterns, counts.other, counts.skipped), (4, 3, 0, 0));
     assert_eq!((counts.top[0].pattern.as_str(), counts.top[0].count), ("job <num> done", 2));
