@@ -8,7 +8,7 @@ use flightring_replay::CreateError;
 use parking_lot::{Mutex, RwLock};
 
 use crate::monitor::{Monitor, Options};
-use crate::pump::Pump;
+use crate::pump::Pumps;
 
 /// Monitors by name, and the one thread that reads their descriptors.
 ///
@@ -19,7 +19,7 @@ pub struct Hub {
     /// How often a monitor came or went, and who wants to hear of the next time.
     changes: AtomicU64,
     wakers: Mutex<Vec<Waker>>,
-    pump: Arc<Pump>,
+    pumps: Pumps,
 }
 
 impl Hub {
@@ -38,7 +38,7 @@ impl Hub {
         if let Some(monitor) = monitors.get(name) {
             return Ok(Arc::clone(monitor));
         }
-        let monitor = Monitor::with_pump(name.to_owned(), options, Arc::clone(&self.pump))?;
+        let monitor = Monitor::with_pumps(name.to_owned(), options, &self.pumps)?;
         monitors.insert(name.to_owned(), Arc::clone(&monitor));
         drop(monitors);
         self.changed();

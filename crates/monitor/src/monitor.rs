@@ -13,7 +13,7 @@ use crate::follow::{Follower, Start};
 use crate::level::Level;
 use crate::patterns::Patterns;
 use crate::process::ProcessState;
-use crate::pump::{Pump, Source};
+use crate::pump::{Pump, Pumps, Source};
 use crate::sink::{OrderedSink, Sink};
 use crate::stream::Stream;
 use crate::time_format::TimeFormat;
@@ -92,16 +92,17 @@ pub struct Stats {
 impl Monitor {
     /// A monitor that belongs to no hub.
     pub fn new(name: impl Into<String>, options: Options) -> Result<Arc<Self>, CreateError> {
-        Self::with_pump(name.into(), options, Arc::new(Pump::new()))
+        Self::with_pumps(name.into(), options, &Pumps::default())
     }
 
-    pub(crate) fn with_pump(
+    pub(crate) fn with_pumps(
         name: String,
         options: Options,
-        pump: Arc<Pump>,
+        pumps: &Pumps,
     ) -> Result<Arc<Self>, CreateError> {
         let Options { capacity, sink, level, prefix, time_format } = options;
-        let pump = sink.as_ref().and_then(Sink::own_pump).unwrap_or(pump);
+        let pump = sink.as_ref().and_then(|sink| sink.own_pump(pumps));
+        let pump = pump.unwrap_or_else(|| Arc::clone(&pumps.plain));
         let capacity = if capacity == 0 { Options::DEFAULT_CAPACITY } else { capacity };
         Ok(Arc::new(Self {
             name,

@@ -30,6 +30,16 @@ pub(crate) struct Pump {
     running: Mutex<Option<Running>>,
 }
 
+/// The pumps that a hub's monitors have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Pumps {
+    /// Of those whose output ends nowhere that may be slow.
+    pub(crate) plain: Arc<Pump>,
+    /// Of those whose output ends in this process's own: all of them wait for the same reader.
+    pub(crate) stdout: Arc<Pump>,
+    pub(crate) stderr: Arc<Pump>,
+}
+
 struct Running {
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
@@ -70,10 +80,6 @@ enum Turn {
 }
 
 impl Pump {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     fn add(&self, monitor: &Arc<Monitor>, fd: OwnedFd, kind: Kind) -> io::Result<()> {
         let mut running = self.running.lock();
         let Running { shared, thread } = match &mut *running {

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::error::WriteError;
 use crate::monitor::Monitor;
-use crate::pump::Pump;
+use crate::pump::{Pump, Pumps};
 use crate::sigpipe::without_sigpipe;
 use crate::stream::Stream;
 
@@ -25,7 +25,8 @@ pub type SinkFn = dyn Fn(Stream, &[u8]) -> io::Result<()> + Send + Sync;
 ///
 /// A sink that is slow, such as a terminal that was stopped, holds up those who write to it and nobody else: the descriptors of
 /// monitors that end in such a sink are read by a thread that belongs to the sink, so their processes are throttled as by a
-/// pipe, and lose nothing, while the hub's other processes go on.
+/// pipe, and lose nothing, while the hub's other processes go on. All sinks of a hub that are this process's own standard output
+/// are one in this, and so are those that are its standard error.
 pub enum Sink {
     /// The standard output of this process.
     Stdout,
@@ -42,11 +43,11 @@ pub enum Sink {
 
 impl Sink {
     /// The thread that reads descriptors for monitors with this sink; `None` where nothing is ever waited for.
-    pub(crate) fn own_pump(&self) -> Option<Arc<Pump>> {
+    pub(crate) fn own_pump(&self, shared: &Pumps) -> Option<Arc<Pump>> {
         match self {
-            Self::Stdout | Self::Stderr | Self::Fd(_) | Self::Callback(_) => {
-                Some(Arc::new(Pump::new()))
-            }
+            Self::Stdout => Some(Arc::clone(&shared.stdout)),
+            Self::Stderr => Some(Arc::clone(&shared.stderr)),
+            Self::Fd(_) | Self::Callback(_) => Some(Arc::default()),
             // All that end in the same sink wait for each other anyway.
             Self::Monitor(monitor) => monitor.sink_pump(),
         }
