@@ -299,6 +299,18 @@ test("text can be read on every background that a process gives it, light and da
   assert.deepEqual([colon.fg, plain.fg, indexed.bg], ["rgb(1 2 3)", "rgb(1 2 3)", "rgb(255 0 0)"]);
 });
 
+test("the output of the next process begins a line, in no style of the one before", async () => {
+  const lines = await page.evaluate(() => {
+    const lines = new Lines();
+    const output = (data, more) => lines.push({ source: "a", stream: "stdout", offset: 0, time: 0, data, ...more });
+    output("\x1b[31mred and c", { fresh: true });
+    output("ut");
+    output("begin\n", { fresh: true });
+    return lines.all.map((line) => [line.text, line.partial, line.before?.fg ?? null]);
+  });
+  assert.deepEqual(lines, [["red and cut", true, null], ["begin", false, null]]);
+});
+
 test("a browser's event source resumes by itself", async () => {
   const seen = await page.evaluate(() => new Promise((resolve, reject) => {
     const source = new EventSource("/logs/stream/bad");
