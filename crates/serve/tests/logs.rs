@@ -176,6 +176,10 @@ fn events_resume_where_the_browser_was_cut_off() {
     let text = again.chunks_until("\n\n");
     assert!(text.contains("stderr") && !text.contains("stdout"), "{text}");
 
+    let (mut anew, _) =
+        follow(address, "/logs/stream/web", &format!("{accept}Last-Event-ID: \r\n"));
+    assert!(anew.chunks_until("\n\n").starts_with("id: 6\n"));
+
     // When all is over, the browser is told not to come again.
     web.close();
     again.chunks_until("event: end");

@@ -82,7 +82,7 @@ fn answer(
         [source] => Some((source.begin(), source.skipped(), monitors[0].total())),
         _ => None,
     };
-    if let (Some((start, _, total)), true) = (range, head.header("last-event-id").is_some())
+    if let (Some((start, _, total)), true) = (range, last_event_id(head).is_some())
         && start == total
         && monitors[0].is_closed()
     {
@@ -145,7 +145,7 @@ impl Begin {
         let query = head.query();
         // A browser that reconnects sends the parameters of its first request
         // again; the id of the last event it saw is newer.
-        if let Some(text) = head.header("last-event-id").or_else(|| query.get("since")) {
+        if let Some(text) = last_event_id(head).or_else(|| query.get("since")) {
             return Cursors::parse(text).map(Self::Cursors).ok_or_else(|| {
                 bad_request("since is an offset in bytes or the next of an earlier answer, or name=offset pairs when there are several monitors")
             });
@@ -180,6 +180,11 @@ impl Begin {
             }
         }
     }
+}
+
+/// The id of the last event that a client got; an empty one is none.
+fn last_event_id(head: &Head) -> Option<&str> {
+    head.header("last-event-id").filter(|id| !id.is_empty())
 }
 
 fn parse_time(text: &str) -> Option<Time> {
