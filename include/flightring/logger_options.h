@@ -251,7 +251,7 @@ enum flr_schedule
      */
     FLR_SCHEDULE_DAILY = 2,
     /**
-     * `rotate_every_ms` after the file was begun.
+     * `rotate_every_ms` after the file was begun, which may have been in an earlier process.
      */
     FLR_SCHEDULE_EVERY = 3,
 };
@@ -324,7 +324,7 @@ typedef struct {
      */
     int32_t overflow;
     /**
-     * For FLR_OVERFLOW_BLOCK_FOR.
+     * For FLR_OVERFLOW_BLOCK_FOR, in milliseconds; 0 does not wait.
      */
     uint32_t overflow_timeout_ms;
     /**
@@ -336,7 +336,8 @@ typedef struct {
      */
     uint32_t no_direct_io;
     /**
-     * Bytes to reserve on disk ahead of the end of the file; given back by closing. Default: none.
+     * Bytes to reserve on disk ahead of the end of the file; given back by closing. Where there is no room for them, the log
+     * goes on without. Default: none.
      */
     uint64_t preallocate;
     /**
@@ -364,7 +365,8 @@ typedef struct {
      */
     uint64_t rotate_size;
     /**
-     * A flr_schedule. Default: never.
+     * A flr_schedule. What was logged before that time is in the file that ends; a file whose time is over when the log is
+     * opened ends then. Default: never.
      */
     int32_t rotate_schedule;
     /**
@@ -372,11 +374,13 @@ typedef struct {
      */
     uint32_t rotate_every_ms;
     /**
-     * Finished files to keep; the oldest are deleted first. Default: all.
+     * Finished files to keep; the oldest are deleted first, when the log is opened and whenever a file is finished, whether
+     * `sealed` has returned for them or not. Default: all.
      */
     uint32_t keep_files;
     /**
-     * Seconds to keep finished files. Default: for ever.
+     * Seconds to keep finished files after they were written last; looked at now and then, too: they go at most a tenth, or
+     * an hour, too late. Default: for ever.
      */
     uint32_t keep_seconds;
     /**
@@ -384,7 +388,7 @@ typedef struct {
      */
     uint64_t keep_bytes;
     /**
-     * Told of each finished file, or NULL.
+     * Told of each finished file, or NULL. May be called before flr_logger_open() returns.
      */
     flr_sealed_fn sealed;
     /**

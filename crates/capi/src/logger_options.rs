@@ -113,7 +113,7 @@ pub enum flr_schedule {
     Hourly = 1,
     /// At midnight, local time.
     Daily = 2,
-    /// `rotate_every_ms` after the file was begun.
+    /// `rotate_every_ms` after the file was begun, which may have been in an earlier process.
     Every = 3,
 }
 
@@ -153,13 +153,14 @@ pub struct flr_logger_options {
     pub time_source: i32,
     /// A flr_overflow. Default: drop newest.
     pub overflow: i32,
-    /// For FLR_OVERFLOW_BLOCK_FOR.
+    /// For FLR_OVERFLOW_BLOCK_FOR, in milliseconds; 0 does not wait.
     pub overflow_timeout_ms: u32,
     /// A flr_sync. Default: none.
     pub sync: i32,
     /// Not 0: write through the page cache even where direct I/O is possible.
     pub no_direct_io: u32,
-    /// Bytes to reserve on disk ahead of the end of the file; given back by closing. Default: none.
+    /// Bytes to reserve on disk ahead of the end of the file; given back by closing. Where there is no room for them, the log
+    /// goes on without. Default: none.
     pub preallocate: u64,
     /// 2: no huge pages. Else they are used where the system has them, but not for staging in shared memory.
     pub huge_pages: u32,
@@ -173,17 +174,20 @@ pub struct flr_logger_options {
     pub drop_markers: i32,
     /// Begin a new file once it has this many bytes (and at most 4 MiB more). Default: whatever its size.
     pub rotate_size: u64,
-    /// A flr_schedule. Default: never.
+    /// A flr_schedule. What was logged before that time is in the file that ends; a file whose time is over when the log is
+    /// opened ends then. Default: never.
     pub rotate_schedule: i32,
     /// For FLR_SCHEDULE_EVERY.
     pub rotate_every_ms: u32,
-    /// Finished files to keep; the oldest are deleted first. Default: all.
+    /// Finished files to keep; the oldest are deleted first, when the log is opened and whenever a file is finished, whether
+    /// `sealed` has returned for them or not. Default: all.
     pub keep_files: u32,
-    /// Seconds to keep finished files. Default: for ever.
+    /// Seconds to keep finished files after they were written last; looked at now and then, too: they go at most a tenth, or
+    /// an hour, too late. Default: for ever.
     pub keep_seconds: u32,
     /// Bytes of finished files to keep. Default: all.
     pub keep_bytes: u64,
-    /// Told of each finished file, or NULL.
+    /// Told of each finished file, or NULL. May be called before flr_logger_open() returns.
     pub sealed: flr_sealed_fn,
     /// For `sealed`.
     pub sealed_user_data: *mut c_void,

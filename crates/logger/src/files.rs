@@ -18,6 +18,9 @@ use crate::{Options, compress, worker};
 const LOOK: Duration = Duration::from_secs(1);
 /// How long to wait after a rotation that failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often it is looked for files that are too old, as a part of how long they are kept, but at most and at least so often.
+const AGE_PART: u32 = 10;
+const AGE_LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 /// Files of one second.
 const MOST_NAMES: u32 = 100_000;
 
@@ -29,6 +32,8 @@ pub(crate) struct Files {
     /// Not before this, after a failure.
     retry_at: Option<Instant>,
     looked: Instant,
+    /// When to look for files that are too old, if they are not kept for ever.
+    look_for_old: Option<Instant>,
     /// The second of the newest finished file's name, and the next number in it.
     named: (u64, u32),
     /// Threads that may still be busy with a finished file.
@@ -47,36 +52,61 @@ struct Compressing {
 }
 
 impl Files {
-    pub(crate) fn new(options: &Options, core: Arc<Core>) -> Self {
+    /// For a log whose file was begun at `begun`.
+    pub(crate) fn new(options: &Options, core: Arc<Core>, begun: SystemTime) -> Self {
         if options.rotation.compress
             && let Err(error) = compress::tidy(&options.path)
         {
             core.counters.met(&error);
         }
-        Self {
+        let mut files = Self {
             path: options.path.clone(),
-            next: next_time(options.rotation.schedule, SystemTime::now()),
+            next: next_time(options.rotation.schedule, begun),
             rotation: options.rotation.clone(),
             retry_at: None,
             looked: Instant::now(),
+            look_for_old: None,
             named: (0, 0),
             busy: Vec::new(),
             compressing: Arc::default(),
             core,
-        }
+        };
+        files.retain(SystemTime::now());
+        files
     }
 
     /// Whether the file, of `len` bytes by now, is to end before the next write.
-    pub(crate) fn is_due(&self, len: u64) -> bool {
-        if len == 0 {
-            return false;
-        }
-        let large = self.rotation.size != 0 && len >= self.rotation.size;
-        let late = self.next.is_some_and(|next| SystemTime::now() >= next);
-        (large || late) && self.retry_at.is_none_or(|at| Instant::now() >= at)
+    pub(crate) fn is_full(&self, len: u64) -> bool {
+        self.rotation.size != 0 && len >= self.rotation.size && self.may_try()
     }
 
-    /// When the schedule, or a retry, wants attention.
+    /// Whether the schedule says that the file is to end, whatever it holds.
+    pub(crate) fn is_late(&self) -> bool {
+        self.next.is_some_and(|next| SystemTime::now() >= next) && self.may_try()
+    }
+
+    fn may_try(&self) -> bool {
+        self.retry_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// Deletes what became too old meanwhile.
+    pub(crate) fn tend(&mut self) {
+        if self.look_for_old.is_some_and(|at| Instant::now() >= at) {
+            self.retain(SystemTime::now());
+        }
+    }
+
+    /// Deletes finished files that are not to be kept. That it cannot is no failure of the log's.
+    fn retain(&mut self, now: SystemTime) {
+        if let Err(error) = retain(&self.path, &self.rotation, now) {
+            self.core.counters.met(&error);
+        }
+        let keep = self.rotation.keep_for;
+        self.look_for_old = (!keep.is_zero())
+            .then(|| Instant::now() + (keep / AGE_PART).clamp(AGE_LOOK.0, AGE_LOOK.1));
+    }
+
+    /// When the schedule, old files, or a retry want attention.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         let now = Instant::now();
         let scheduled = self.next.map(|next| {
@@ -84,17 +114,17 @@ impl Files {
             // The wall clock may be set meanwhile.
             now + ahead.min(Duration::from_secs(60))
         });
-        [scheduled, self.retry_at.filter(|at| *at > now)].into_iter().flatten().min()
+        let retry = self.retry_at.filter(|at| *at > now);
+        [scheduled, retry, self.look_for_old].into_iter().flatten().min()
     }
 
     /// Ends the file and begins a new one; an empty one goes on.
     pub(crate) fn begin(&mut self, appender: &mut Appender) -> io::Result<()> {
         let now = SystemTime::now();
-        self.next = next_time(self.rotation.schedule, now);
-        if appender.is_empty() {
-            return Ok(());
+        let begun = if appender.is_empty() { Ok(()) } else { self.rotate(appender, now) };
+        if begun.is_ok() {
+            self.next = next_time(self.rotation.schedule, now);
         }
-        let begun = self.rotate(appender, now);
         self.retry_at = begun.is_err().then(|| Instant::now() + RETRY);
         begun
     }
@@ -115,7 +145,8 @@ impl Files {
                 Ok(_) => {
                     self.named = (second, number + 1);
                     self.seal(name);
-                    return retain(&self.path, &self.rotation, now);
+                    self.retain(now);
+                    return Ok(());
                 }
                 Err(RotateError::Rename(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
                 }

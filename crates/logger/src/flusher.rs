@@ -9,10 +9,11 @@
 //! There are two output buffers, the double buffer of this design: while one is being written, by a second thread,
 //! the other is filled. A pass that fits one buffer is written by the flusher itself.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use flightring_blockfile::{Appender, BlockMeta, Identity, Resume, SyncPolicy};
 use parking_lot::Mutex;
@@ -83,7 +84,7 @@ impl Log {
         core.counters.direct.store(appender.is_direct(), Ordering::Relaxed);
         *core.counters.fallback.lock() = appender.fallback();
         let identity = appender.identity()?;
-        let files = Files::new(options, Arc::clone(&core));
+        let files = Files::new(options, Arc::clone(&core), begun(&appender, options));
         let mut log = Self {
             core,
             align: appender.alignment(),
@@ -108,6 +109,10 @@ impl Log {
             present: vec![0; shards],
         };
         log.note();
+        // A file whose time was over before this process continued it.
+        if log.files.is_late() {
+            let _ = log.begin_file();
+        }
         Ok(log)
     }
 
@@ -206,7 +211,7 @@ impl Log {
 
     /// Whether somebody waits for the pass to end.
     fn is_awaited(&self) -> bool {
-        self.core.has_waiting() || self.core.rotation_asked().is_some()
+        self.core.has_waiting() || self.core.rotation_asked().is_some() || self.files.is_late()
     }
 
     /// Moves everything published now into the file. Returns whether there was anything.
@@ -254,7 +259,7 @@ impl Log {
                 self.aim();
                 all = self.fill(&mut batch);
             }
-            let ready = last_wait.and_then(|()| self.end_file_if_due(output));
+            let ready = last_wait.and_then(|()| self.end_file_if_full(output));
             if ready.is_err() || batch.is_empty() {
                 output.put_back(batch);
                 return ready;
@@ -277,8 +282,8 @@ impl Log {
     }
 
     /// Begins a new file if what was written, and is being written, fills this one.
-    fn end_file_if_due(&mut self, output: &mut Output) -> io::Result<()> {
-        if self.files.is_due(self.len + output.pipe.bytes) {
+    fn end_file_if_full(&mut self, output: &mut Output) -> io::Result<()> {
+        if self.files.is_full(self.len + output.pipe.bytes) {
             self.await_all(output)?;
             // A failure is counted, and the old file goes on.
             let _ = self.begin_file();
@@ -383,9 +388,14 @@ impl Log {
                 self.core.rotated(ticket, rotated.map_err(|e| RotateError::Io(errno(&e))));
             }
         }
-        if self.files.is_due(self.len) {
+        if self.files.is_late() {
+            // What was logged before belongs to the file that ends. A failure is in the statistics.
+            let _ = self.pass(output, false);
+            let _ = self.begin_file();
+        } else if self.files.is_full(self.len) {
             let _ = self.begin_file();
         }
+        self.files.tend();
         self.core.watchers.tell(&self.core);
     }
 
@@ -456,6 +466,17 @@ impl Log {
             || self.core.watchers.has_new()
             || (self.retry_at.is_none() && self.core.wants_flush())
     }
+}
+
+/// When the file that is written to was begun, as well as the file system knows.
+fn begun(appender: &Appender, options: &Options) -> SystemTime {
+    let now = SystemTime::now();
+    if appender.is_empty() {
+        return now;
+    }
+    fs::metadata(&options.path)
+        .and_then(|file| file.created().or_else(|_| file.modified()))
+        .map_or(now, |begun| begun.min(now))
 }
 
 /// The output buffers that are not being written, and the thread that writes.

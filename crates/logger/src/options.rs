@@ -191,7 +191,7 @@ impl Options {
             return bad("a flush interval of 0; choose at least 1 ms".into());
         }
         if matches!(self.rotation.schedule, Schedule::Every(length) if length.is_zero()) {
-            return bad("a rotation every 0 seconds; choose at least 1 s".into());
+            return bad("a rotation every 0 ms; say how often".into());
         }
         if self.kind == Kind::Marker {
             return bad("the record kind is 'marker', which only the logger writes".into());

@@ -72,25 +72,51 @@ fn calendar(seconds: i64, local: bool) -> libc::tm {
     }
 }
 
-/// When the schedule says to begin the next file, for one that was begun at `now`.
-pub(crate) fn next_time(schedule: Schedule, now: SystemTime) -> Option<SystemTime> {
-    let seconds = i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    let mut parts = calendar(seconds, true);
-    match schedule {
+fn local(seconds: i64) -> libc::tm {
+    calendar(seconds, true)
+}
+
+/// When the schedule says to begin the next file, for one that was begun at `begun`.
+pub(crate) fn next_time(schedule: Schedule, begun: SystemTime) -> Option<SystemTime> {
+    let seconds = i64::try_from(begun.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let next = match schedule {
         Schedule::Never => return None,
-        Schedule::Every(length) => return now.checked_add(length),
-        Schedule::Hourly => parts.tm_hour += 1,
-        Schedule::Daily => {
-            parts.tm_mday += 1;
-            parts.tm_hour = 0;
-        }
-    }
-    (parts.tm_min, parts.tm_sec, parts.tm_isdst) = (0, 0, -1);
-    // SAFETY: the struct is valid; `mktime` brings an hour of 24 or a day of 32 to the next day or month.
-    let next = unsafe { libc::mktime(&raw mut parts) };
-    // Where the clock is set back, the same hour comes twice; never look into the past.
-    let next = if next > seconds { next } else { seconds + 3600 };
+        Schedule::Every(length) => return begun.checked_add(length),
+        Schedule::Hourly => next_hour(seconds, local),
+        Schedule::Daily => next_day(seconds, local),
+    };
     UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(next).ok()?))
+}
+
+/// The next full hour. An hour that comes twice, where clocks are set back, counts twice.
+fn next_hour(seconds: i64, local: impl Fn(i64) -> libc::tm) -> i64 {
+    let into_hour = |at| {
+        let parts = local(at);
+        i64::from(parts.tm_min * 60 + parts.tm_sec)
+    };
+    let next = seconds + 3600 - into_hour(seconds);
+    // It is none if clocks were set by part of an hour meanwhile.
+    match into_hour(next) {
+        0 => next,
+        past => next + 3600 - past,
+    }
+}
+
+/// The first second of the next day, which is not midnight everywhere: clocks are set then in some places.
+fn next_day(seconds: i64, local: impl Fn(i64) -> libc::tm) -> i64 {
+    /// No day is longer, where clocks are set or the date line moves.
+    const LONGEST: i64 = 50 * 3600;
+    let day = |at| {
+        let parts = local(at);
+        (parts.tm_year, parts.tm_yday)
+    };
+    let today = day(seconds);
+    let (mut this, mut next) = (seconds, seconds + LONGEST);
+    while next - this > 1 {
+        let middle = i64::midpoint(this, next);
+        *(if day(middle) == today { &mut this } else { &mut next }) = middle;
+    }
+    next
 }
 
 /// What a file that is finished at `now` is called, at the `number`-th attempt.
@@ -144,12 +170,13 @@ pub(crate) fn sealed_files(log: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Deletes the finished files that are not to be kept.
+/// Deletes the finished files that are not to be kept. The error is the first one.
 pub(crate) fn retain(log: &Path, rotation: &Rotation, now: SystemTime) -> io::Result<()> {
     if rotation.keep_files == 0 && rotation.keep_bytes == 0 && rotation.keep_for.is_zero() {
         return Ok(());
     }
     let mut bytes = 0u64;
+    let mut result = Ok(());
     // The newest first, so that what is over the limits is the oldest.
     for (kept, path) in sealed_files(log)?.iter().rev().enumerate() {
         let Ok(metadata) = fs::metadata(path) else { continue };
@@ -163,11 +190,12 @@ pub(crate) fn retain(log: &Path, rotation: &Rotation, now: SystemTime) -> io::Re
             match fs::remove_file(path) {
                 // A callback was faster, or it has just been compressed and goes next time.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => other?,
+                // One that cannot be deleted does not save the others.
+                other => result = result.and(other),
             }
         }
     }
-    Ok(())
+    result
 }
 
 #[cfg(test)]
@@ -209,6 +237,54 @@ mod tests {
             assert_eq!((parts.tm_min, parts.tm_sec), (0, 0));
             assert!(schedule != Schedule::Daily || parts.tm_hour == 0);
         }
+    }
+
+    /// A clock on the wall that is `before` seconds ahead of UTC until `at`, and `after` from then on.
+    fn set(at: i64, before: i64, after: i64) -> impl Fn(i64) -> libc::tm {
+        move |seconds| calendar(seconds + if seconds < at { before } else { after }, false)
+    }
+
+    #[test]
+    fn clocks_that_are_set_move_the_next_time() {
+        const HOUR: i64 = 3600;
+        // Midnight, UTC.
+        let day = 20_000 * 24 * HOUR;
+        // Set back from 3 to 2 (Berlin): the hour that comes twice is two hours, and the day has 25.
+        let back = set(day + HOUR, 2 * HOUR, HOUR);
+        assert_eq!(next_hour(day + HOUR / 2, &back), day + HOUR);
+        assert_eq!(next_hour(day + HOUR, &back), day + 2 * HOUR);
+        assert_eq!(next_day(day - 2 * HOUR, &back), day + 23 * HOUR);
+        // Set forward from 2 to 3.
+        let forward = set(day + HOUR, HOUR, 2 * HOUR);
+        assert_eq!(next_hour(day + HOUR / 2, &forward), day + HOUR);
+        assert_eq!(next_day(day - HOUR, &forward), day + 22 * HOUR);
+        // By half an hour, at 2 (Lord Howe): forward the hour ends at the jump, back it lasts as long again.
+        let forward = set(day, 2 * HOUR, 5 * HOUR / 2);
+        assert_eq!(next_hour(day - HOUR / 4, &forward), day + HOUR / 2);
+        let back = set(day, 2 * HOUR, 3 * HOUR / 2);
+        assert_eq!(next_hour(day - HOUR / 4, &back), day + HOUR / 2);
+        // Forward at midnight (Beirut): the day begins at 1.
+        assert_eq!(next_day(day - 20 * HOUR, set(day, 0, HOUR)), day);
+        // Back at midnight (Santiago): the day has 25 hours.
+        assert_eq!(next_day(day - HOUR / 2, set(day, 0, -HOUR)), day + HOUR);
+        // Back from 1 to 0 (Havana): the day begins at the first midnight.
+        let back = set(day + HOUR, 0, -HOUR);
+        assert_eq!(next_day(day - HOUR / 2, &back), day);
+        assert_eq!(next_day(day + HOUR / 2, &back), day + 25 * HOUR);
+        // A day left out at the date line (Apia).
+        assert_eq!(next_day(day - HOUR, set(day, 0, 24 * HOUR)), day);
+    }
+
+    #[test]
+    fn what_cannot_be_deleted_does_not_save_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.log");
+        let name = |n: u32| folder.path().join(format!("a.log.20261121-01300{n}-000"));
+        [1, 2, 4].iter().for_each(|&n| fs::write(name(n), [0; 10]).unwrap());
+        fs::create_dir(name(3)).unwrap();
+        let rotation = Rotation { keep_files: 1, ..Rotation::default() };
+        retain(&log, &rotation, SystemTime::now()).unwrap_err();
+        assert_eq!(sealed_files(&log).unwrap(), [name(3), name(4)]);
     }
 
     #[test]

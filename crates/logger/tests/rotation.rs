@@ -126,6 +126,73 @@ fn a_schedule_begins_a_new_file_by_itself() {
 }
 
 #[test]
+fn what_was_logged_before_the_time_is_in_the_file_that_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = Schedule::Every(Duration::from_secs(2));
+    // Nothing is written to the file in between but what the schedule asks for.
+    let flush_interval = Duration::from_secs(3600);
+    let options = Options {
+        flush_interval,
+        ..options(&folder, Rotation { schedule, ..Rotation::default() })
+    };
+    let logger = Logger::open(&options).unwrap();
+    // The time passes over an empty file, too: the next record's file lasts until the next time.
+    thread::sleep(Duration::from_millis(2100));
+    logger.write(b"old").unwrap();
+    logger.flush(SOON).unwrap();
+    logger.write(b"older").unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(files(&options.path).len(), 1);
+    while files(&options.path).len() == 1 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    logger.write(b"new").unwrap();
+    logger.close().unwrap();
+    let files = files(&options.path);
+    assert_eq!(records(&files[0]), [&b"old"[..], b"older"]);
+    assert_eq!(records_of(&files).0, [&b"old"[..], b"older", b"new"]);
+}
+
+#[test]
+fn a_schedule_goes_on_over_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = Schedule::Every(Duration::from_secs(1));
+    let options = options(&folder, Rotation { schedule, ..Rotation::default() });
+    for (round, names) in [(0u64, 1), (1, 1), (2, 2)] {
+        if round == 2 {
+            thread::sleep(Duration::from_millis(1100));
+        }
+        let logger = Logger::open(&options).unwrap();
+        logger.write(&round.to_le_bytes()).unwrap();
+        logger.close().unwrap();
+        assert_eq!(files(&options.path).len(), names, "round {round}");
+    }
+    let files = files(&options.path);
+    assert_eq!(numbers(&files[..1]), [0, 1]);
+    assert_eq!(numbers(&files[1..]), [2]);
+}
+
+#[test]
+fn a_scheduled_rotation_that_fails_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (layer, faults) = FaultLayer::new();
+    let schedule = Schedule::Every(Duration::from_secs(3));
+    let options =
+        Options { layer, ..options(&folder, Rotation { schedule, ..Rotation::default() }) };
+    let logger = Logger::open(&options).unwrap();
+    let began = std::time::Instant::now();
+    faults.plan(Op::Rename, 0, 1, Fault::Error(13));
+    logger.write(b"one").unwrap();
+    while files(&options.path).len() == 1 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(logger.stats().flush_errors > 0);
+    // Sooner than the next time by the schedule.
+    assert!(began.elapsed() < Duration::from_secs(6));
+    logger.close().unwrap();
+}
+
+#[test]
 fn a_log_that_was_moved_away_is_opened_anew() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder, Rotation::default());
@@ -315,4 +382,24 @@ fn retention_counts_compressed_files() {
     logger.close().unwrap();
     // The current file is empty.
     assert_eq!(numbers(&unpacked(&options.path)), [7, 8, 9]);
+}
+
+#[test]
+fn old_files_go_at_opening_and_when_nothing_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = options(&folder, Rotation::default());
+    let logger = Logger::open(&plain).unwrap();
+    for number in 0..4u64 {
+        logger.write(&number.to_le_bytes()).unwrap();
+        logger.rotate().unwrap();
+    }
+    logger.close().unwrap();
+    let rotation =
+        Rotation { keep_files: 3, keep_for: Duration::from_secs(2), ..Rotation::default() };
+    let logger = Logger::open(&options(&folder, rotation)).unwrap();
+    assert_eq!(files(&plain.path).len(), 4);
+    while files(&plain.path).len() > 1 {
+        thread::sleep(Duration::from_millis(20));
+    }
+    logger.close().unwrap();
 }
