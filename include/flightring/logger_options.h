@@ -265,8 +265,9 @@ typedef int32_t flr_schedule;
 
 /**
  * Told of a finished file by its path, which is valid during the call, for example to upload it. Called by a thread of the
- * library's own, one for each file, while no lock is held; every function of the library may be called inside but
- * flr_logger_close() and flr_logger_destroy() of this logger, which wait for it.
+ * library's own, one for each file, while no lock is held; every function of the library may be called inside.
+ * flr_logger_close() of this logger, which waits for the callback, returns FLR_BUSY there, and after flr_logger_destroy() the
+ * logger finishes when the callback has returned.
  */
 typedef void (*flr_sealed_fn)(void *user_data, const char *path);
 

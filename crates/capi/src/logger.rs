@@ -337,7 +337,7 @@ pub unsafe extern "C" fn flr_logger_rotate(logger: *const flr_logger) -> flr_sta
 /// offered later are FLR_CLOSED, and counted. Closing again returns the same.
 ///
 /// Errors: FLR_IO: accepted records could not be written; the message says how many, and the statistics have the numbers.
-/// FLR_BUSY: called inside a flr_watch_fn; nothing was done. FLR_INVALID, FLR_FORKED.
+/// FLR_BUSY: called inside a flr_watch_fn or flr_sealed_fn of this logger, or of another one in its set; nothing was done. FLR_INVALID, FLR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_logger_close(logger: *const flr_logger) -> flr_status {
     guard(|| {
@@ -354,7 +354,7 @@ pub(crate) fn close_failed(error: &CloseError, message: std::fmt::Arguments<'_>)
         CloseError::Unwritten { errno, .. } | CloseError::Unfinished { errno } => {
             fail_os(flr_status::IO, *errno, message)
         }
-        CloseError::InWatch => fail(flr_status::BUSY, message),
+        CloseError::InCallback => fail(flr_status::BUSY, message),
         _ => fail(flr_status::FORKED, message),
     }
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::batch::Batch;
 use crate::bell::Bell;
 use crate::flusher::{self, Shared};
-use crate::{OpenError, local, worker};
+use crate::{OpenError, files, local, worker};
 
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
@@ -35,9 +35,11 @@ impl Engine {
         Ok(Self { shared, flusher: Mutex::new(Some(flusher)), flusher_id, output_bytes })
     }
 
-    /// Whether the calling thread is the flusher, in a callback of a watch.
+    /// Whether the calling thread is in a callback that the end of the flusher waits for: of a watch, by the flusher itself,
+    /// or of a finished file.
     pub(crate) fn is_here(&self) -> bool {
-        local::is_worker() && thread::current().id() == self.flusher_id
+        let is_flusher = local::is_worker() && thread::current().id() == self.flusher_id;
+        is_flusher || files::is_told_by(&self.shared.bell)
     }
 
     /// Ends the flusher once all its loggers are closed, and waits for that.

@@ -195,8 +195,9 @@ pub enum CloseError {
     },
     /// The logger belongs to the parent of this forked process; nothing was done.
     Forked,
-    /// The call was made inside a [`crate::Watch`]'s callback, by the thread that would have to do it; nothing was done.
-    InWatch,
+    /// The call was made inside a callback that the end of the logger waits for: of a [`crate::Watch`] or of a finished file
+    /// ([`crate::Rotation::sealed`]) of this logger, or of one in its set; nothing was done.
+    InCallback,
 }
 
 impl fmt::Display for CloseError {
@@ -213,7 +214,9 @@ impl fmt::Display for CloseError {
                 io::Error::from_raw_os_error(*errno)
             ),
             Self::Forked => f.write_str("the logger belongs to the parent process"),
-            Self::InWatch => f.write_str("a watch's callback cannot close its logger"),
+            Self::InCallback => f.write_str(
+                "a logger cannot be closed inside a callback of its own; close it from another thread, or afterwards",
+            ),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The files of one log: the flusher's side of rotation.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use flightring_blockfile::{Appender, OpenError, RotateError};
 use parking_lot::Mutex;
 
+use crate::bell::Bell;
 use crate::rotate::{Rotation, next_time, retain, sealed_name};
 use crate::state::Core;
 use crate::{Options, compress, worker};
@@ -40,6 +43,16 @@ pub(crate) struct Files {
     busy: Vec<JoinHandle<()>>,
     compressing: Arc<Compressing>,
     core: Arc<Core>,
+}
+
+thread_local! {
+    /// The flusher that waits, at its end, for the callback that this thread is in.
+    static TOLD_BY: Cell<*const Bell> = const { Cell::new(ptr::null()) };
+}
+
+/// Whether the calling thread is in the callback of a file that this flusher finished.
+pub(crate) fn is_told_by(flusher: &Arc<Bell>) -> bool {
+    ptr::eq(TOLD_BY.get(), Arc::as_ptr(flusher))
 }
 
 /// What the threads that compress have in common.
@@ -172,6 +185,7 @@ impl Files {
             move || {
                 let compressed = compressing.and_then(|all| all.compress_aside(&name, &core));
                 if let Some(sealed) = sealed {
+                    TOLD_BY.set(Arc::as_ptr(&core.bell));
                     sealed(compressed.as_deref().unwrap_or(&name));
                 }
             }

@@ -426,7 +426,6 @@ impl Log {
             self.core.counters.failed(error);
         }
         self.appender = None;
-        self.files.close();
         let result = match (failed, finished) {
             (Some(errno), _) => {
                 let shards = self.core.pool.shards();
@@ -449,6 +448,8 @@ impl Log {
         }
         self.core.watchers.end(&self.core);
         self.core.finished(result);
+        // Whatever a callback waits for inside the logger has ended with that.
+        self.files.close();
     }
 
     /// When to look again, if nobody rings.

@@ -261,7 +261,7 @@ impl Inner {
             return Err(CloseError::Forked);
         }
         if self.engine.is_here() {
-            return Err(CloseError::InWatch);
+            return Err(CloseError::InCallback);
         }
         if self.core.shut() {
             self.engine.shared.bell.ring();
@@ -277,7 +277,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // What could not be written is in the statistics, which are gone with the logger; who wants to know closes.
-        if self.close() == Err(CloseError::InWatch) {
+        if self.close() == Err(CloseError::InCallback) {
             // The flusher cannot wait for itself: it finishes once the callback has returned.
             self.core.shut();
             if self.alone {

@@ -54,7 +54,8 @@ pub struct Rotation {
     /// that leaves the file as it was. So does closing, which does not wait for it.
     pub compress: bool,
     /// Called with the path of each finished file, for example to upload it: in a thread of the library's own, one for
-    /// each file, while no lock is held, and after it was compressed if that is wanted. Closing the logger waits for it.
+    /// each file, while no lock is held, and after it was compressed if that is wanted. Closing the logger waits for it, and is
+    /// refused inside.
     pub sealed: Option<Sealed>,
 }
 

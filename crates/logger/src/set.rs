@@ -178,7 +178,7 @@ impl LoggerSet {
             return Err((String::new(), CloseError::Forked));
         }
         if self.inner.engine.is_here() {
-            return Err((String::new(), CloseError::InWatch));
+            return Err((String::new(), CloseError::InCallback));
         }
         // What is being opened is in the set by then, and nothing is opened after.
         let _opening = self.inner.opening.lock();
@@ -202,7 +202,7 @@ impl Drop for LoggerSet {
             return;
         }
         // As with a logger: who wants to know closes. Its flusher cannot wait for itself.
-        if self.close().is_err_and(|(_, error)| error == CloseError::InWatch) {
+        if self.close().is_err_and(|(_, error)| error == CloseError::InCallback) {
             self.inner.engine.shared.stop();
         }
         // SAFETY: this is the only place that drops it, and the set is not used again.

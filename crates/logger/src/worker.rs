@@ -4,8 +4,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::thread::{Builder, JoinHandle};
 
-use crate::local;
-
 /// Starts a thread that no signal of the host's is delivered to.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
@@ -20,7 +18,6 @@ pub(crate) fn spawn<T: Send + 'static>(
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
     }
     let started = Builder::new().name(name.to_owned()).spawn(move || {
-        local::become_worker();
         take_short_turns();
         body()
     });

@@ -6,14 +6,16 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use flightring_blockfile::testing::{Fault, FaultLayer, Op};
 use flightring_blockfile::{Item, ReadOptions, Reader};
 use flightring_logger::{
-    Dropped, Logger, Options, Overflow, RotateError, Rotation, Schedule, Sealed, StagingPolicy,
+    CloseError, Dropped, Logger, Options, Overflow, RotateError, Rotation, Schedule, Sealed,
+    StagingPolicy,
 };
 use support::{balance, hammer, judge_files, long, records, records_of};
 
@@ -402,4 +404,57 @@ fn old_files_go_at_opening_and_when_nothing_is_logged() {
         thread::sleep(Duration::from_millis(20));
     }
     logger.close().unwrap();
+}
+
+#[test]
+fn a_callback_of_a_finished_file_may_use_the_logger() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Arc::new(Mutex::new(None::<Logger>));
+    let (tell, told) = mpsc::channel();
+    let sealed: Sealed = {
+        let (place, first) = (Arc::clone(&place), AtomicBool::new(true));
+        Arc::new(move |_| {
+            if !first.swap(false, Ordering::Relaxed) {
+                return;
+            }
+            let Some(logger) = &*place.lock().unwrap() else { return };
+            let wrote = logger.write(b"from inside");
+            let answers = (wrote, logger.flush(SOON), logger.rotate(), logger.close());
+            tell.send(answers).unwrap();
+        })
+    };
+    let options = options(&folder, Rotation { sealed: Some(sealed), ..Rotation::default() });
+    let logger = Logger::open(&options).unwrap();
+    *place.lock().unwrap() = Some(logger.share());
+    logger.write(b"one").unwrap();
+    logger.rotate().unwrap();
+    let answers = (Ok(()), Ok(()), Ok(()), Err(CloseError::InCallback));
+    assert_eq!(told.recv_timeout(SOON).unwrap(), answers);
+    logger.close().unwrap();
+    assert_eq!(records_of(&files(&options.path)).0, [&b"one"[..], b"from inside"]);
+}
+
+#[test]
+fn closing_and_a_flush_in_a_callback_do_not_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Arc::new(Mutex::new(None::<Logger>));
+    let (tell, told) = mpsc::channel();
+    let sealed: Sealed = {
+        let place = Arc::clone(&place);
+        Arc::new(move |_| {
+            // Closing has ended all but its wait for this.
+            thread::sleep(Duration::from_millis(200));
+            let Some(logger) = place.lock().unwrap().take() else { return };
+            tell.send((logger.write(b"late"), logger.flush(SOON), logger.rotate())).unwrap();
+        })
+    };
+    let options = options(&folder, Rotation { sealed: Some(sealed), ..Rotation::default() });
+    let logger = Logger::open(&options).unwrap();
+    *place.lock().unwrap() = Some(logger.share());
+    logger.write(b"one").unwrap();
+    logger.rotate().unwrap();
+    logger.close().unwrap();
+    let answers = (Err(Dropped::Closed), Ok(()), Err(RotateError::Closed));
+    // Closing has waited for the callback.
+    assert_eq!(told.try_recv().unwrap(), answers);
 }

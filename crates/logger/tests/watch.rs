@@ -143,7 +143,8 @@ fn what_would_wait_for_the_watch_is_refused_inside_it() {
         let _ = tell.send((answers, inner.stats().accepted));
     });
     let (answers, accepted) = told.recv_timeout(SOON).unwrap();
-    let refused = (Err(FlushError::TimedOut), Err(RotateError::Closed), Err(CloseError::InWatch));
+    let refused =
+        (Err(FlushError::TimedOut), Err(RotateError::Closed), Err(CloseError::InCallback));
     assert_eq!(answers, refused);
     assert_eq!(accepted, 1);
     drop(watch);
@@ -181,8 +182,8 @@ fn a_set_is_not_closed_inside_a_watch_of_its_logs() {
         let _ = tell.send((of_set, b.close()));
     });
     let (of_set, of_other) = told.recv_timeout(SOON).unwrap();
-    assert_eq!(of_set, Some(Err((String::new(), CloseError::InWatch))));
-    assert_eq!(of_other, Err(CloseError::InWatch), "it has the same flusher");
+    assert_eq!(of_set, Some(Err((String::new(), CloseError::InCallback))));
+    assert_eq!(of_other, Err(CloseError::InCallback), "it has the same flusher");
     drop(watch);
     set.close().unwrap();
 }
