@@ -14,6 +14,7 @@ use crate::format::{
     header_bytes, u32_at,
 };
 use crate::layer::LayerFile;
+use crate::reader::records_in;
 use crate::resync::Damaged;
 use crate::sequence::{Order, Sequence};
 use crate::window::{Source, Window};
@@ -481,6 +482,11 @@ impl BlockReader {
         let bytes = self.window.bytes();
         let run = &bytes[HEADER_LEN..bytes.len().min(HEADER_LEN + len)];
         let framing = walk_records(run, dialect.kind());
+        // Without a trailer the times are only in the records.
+        if dialect.kind() == Kind::Timed {
+            let times = records_in(&run[..framing.len], Kind::Timed).map(|record| record.time_ns);
+            times.for_each(|time_ns| self.stats.count_times(time_ns, time_ns));
+        }
         let step = dialect.step(capacity, valid).min(bytes.len());
         let first = self.legacy_records;
         self.legacy_records += u64::from(framing.records);
@@ -528,7 +534,7 @@ fn records_of(meta: &BlockMeta) -> u64 {
 
 /// The sum of what the marker records in a run report.
 fn dropped_in(run: &[u8]) -> u64 {
-    crate::reader::records_in(run, Kind::Marker)
+    records_in(run, Kind::Marker)
         .filter_map(|record| record.marker)
         .fold(0, |sum, marker| sum.saturating_add(marker.dropped))
 }

@@ -134,6 +134,8 @@ fn times_in_front_of_records_are_recognised() {
         let got = read(&file, options);
         assert_eq!(got.texts(), ["one", ""]);
         assert_eq!(got.records[1].time_ns, 1_750_000_000_000_000_001);
+        let (first, last) = (got.stats.first_ns, got.stats.last_ns);
+        assert_eq!((first, last), (1_750_000_000_000_000_000, 1_750_000_000_000_000_001));
         assert_eq!((got.damage, got.stats.dialect), (vec![], Dialect::Timed));
     }
     // Text does not pass for a time.
