@@ -380,7 +380,9 @@ FLR_API void flr_reader_destroy(flr_reader *reader) FLR_NOEXCEPT;
 
 /**
  * Brings the log at `path` back to a sound state after a crash, as the next opening for logging would do: what was torn
- * by an append that did not end is set aside, never deleted. Any thread may call it.
+ * by an append that did not end is set aside, never deleted. What loggers with FLR_STAGING_SHARED left is looked for in
+ * /dev/shm; with another `staging_folder`, open the log with that, or use `flightring recover --staging-folder`. Any thread
+ * may call it.
  *
  * FLR_OK: the log is sound now, and `*report` says what was done. Errors: FLR_INVALID, also for a file that is no log, which
  * is then left alone; FLR_NOT_FOUND; FLR_BUSY when a logger has it open; FLR_IO.

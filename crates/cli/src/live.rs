@@ -60,13 +60,14 @@ impl Live {
         let moment = |key: &str| facts[key].as_u64().unwrap_or(0);
         printer.line(format_args!("  {:<18}{:>20}", "open since", time(moment("opened_ns"))))?;
         printer.line(format_args!("  {:<18}{:>20}", "last change", time(moment("changed_ns"))))?;
-        let mut put = |name: &str, key: &str, note: &str| {
-            row(printer, &format!("{name:<18}"), self.number(key), note)
-        };
+        let mut put_value =
+            |name: &str, value: u64, note: &str| row(printer, &format!("{name:<18}"), value, note);
+        let mut put = |name: &str, key: &str, note: &str| put_value(name, self.number(key), note);
         put("offered", "offered", "records")?;
         put("accepted", "accepted", "")?;
         put("written", "written", "")?;
-        put("in memory", "in_memory", &format!("{} bytes", self.number("bytes_in_memory")))?;
+        let waiting = format!("of {} bytes", self.number("bytes_in_memory"));
+        put("in memory", "in_memory", &waiting)?;
         put("dropped", "dropped", "")?;
         for (name, key) in [
             ("  no room", "dropped_full"),
@@ -88,9 +89,11 @@ impl Live {
             if payload == 0 { "bytes" } else { &format!("bytes, {ratio:.3} times the payload") };
         put("on disk", "bytes_written", note)?;
         put("flushes", "flushes", &self.latency("flush_time"))?;
-        put("writes", "set_swaps", &self.latency("write_time"))?;
-        put("failed flushes", "flush_errors", "")?;
-        put("memory", "memory", &format!("bytes, {} resident", self.number("memory_resident")))?;
+        let writes = self.facts["stats"]["write_time"]["count"].as_u64().unwrap_or(0);
+        put_value("writes", writes, &self.latency("write_time"))?;
+        put_value("failed flushes", self.number("flush_errors"), "")?;
+        let resident = format!("bytes, {} resident", self.number("memory_resident"));
+        put_value("memory", self.number("memory"), &resident)?;
         self.print_oddities(printer)
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use flightring_blockfile::{AppendOptions, Appender, OsLayer, salvage};
+use flightring_blockfile::{AppendOptions, Appender, OpenError, OsLayer, salvage};
 
 use crate::failure::{Failure, Outcome, complain, each_file};
 use crate::input::{Input, Progress, is_stdin, name};
@@ -20,6 +20,10 @@ pub(crate) struct Args {
     /// Leave the logs as they are, and write their sound blocks to this new file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Where the logs' loggers kept what they had not written yet, if it was not the default
+    #[arg(long, value_name = "FOLDER", default_value = "/dev/shm")]
+    staging_folder: PathBuf,
 }
 
 const EXAMPLES: &str = "\
@@ -29,20 +33,20 @@ Examples:
 
 What a killed service with shared staging had accepted is brought into the log. A torn end goes to 'app.log.damaged-<seconds>'; nothing is deleted. A log that is in use is refused.
 What is damaged before the end stays where it is; 'flightring verify' finds it.
-Exit codes: 0 nothing had to be done; 1 something was set aside or skipped; 2 a file cannot be read or written.";
+Exit codes: 0 the log is whole, with what was brought back; 1 something was set aside or skipped; 2 a file cannot be read or written.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let damaged = match &args.output {
         Some(output) => copy_sound_blocks(&args.input, output)?,
         None => {
-            return each_file(&args.input.files, recover);
+            return each_file(&args.input.files, |path| recover(path, &args.staging_folder));
         }
     };
     Ok(Outcome::finding(damaged))
 }
 
 /// Does what the next opening for appending would do. `true` if something had to be set aside.
-fn recover(path: &Path) -> Result<bool, Failure> {
+fn recover(path: &Path, staging_folder: &Path) -> Result<bool, Failure> {
     if is_stdin(path) {
         let message = "standard input cannot be recovered in place; use --output";
         return Err(Failure::Message(message.to_owned()));
@@ -52,7 +56,7 @@ fn recover(path: &Path) -> Result<bool, Failure> {
         return Err(Failure::file("recover", path, error));
     }
     let mut printer = Output::plain();
-    let recovered = flightring_logger::recover(path)
+    let recovered = flightring_logger::recover_from(path, staging_folder)
         .map_err(|error| Failure::File(format!("{}: {error}", path.display())))?;
     for dead in &recovered {
         let name = path.display();
@@ -68,8 +72,14 @@ fn recover(path: &Path) -> Result<bool, Failure> {
         }
     }
     let options = AppendOptions { direct: false, ..AppendOptions::default() };
-    let (mut appender, report) = Appender::open(path, &options, Arc::new(OsLayer))
-        .map_err(|error| Failure::File(error.to_string()))?;
+    let (mut appender, report) =
+        Appender::open(path, &options, Arc::new(OsLayer)).map_err(|error| match error {
+            OpenError::Busy(path) => Failure::File(format!(
+                "a logger has {} open, and keeps it sound; recover it when that has ended",
+                path.display()
+            )),
+            other => Failure::File(other.to_string()),
+        })?;
     appender.finish().map_err(|error| Failure::file("finish", path, error))?;
     match &report.damaged_tail {
         None => printer.line(format_args!(
@@ -79,8 +89,8 @@ fn recover(path: &Path) -> Result<bool, Failure> {
         ))?,
         Some(tail) => {
             let fate = match &tail.set_aside {
-                Some(aside) => format!("set aside as {}", aside.display()),
-                None => "zeros, cut off".to_owned(),
+                Some(aside) => format!("were set aside as {}", aside.display()),
+                None => "were zeros, and are cut off".to_owned(),
             };
             printer.line(format_args!(
                 "{}: sound up to {}; {} bytes after that {fate}",

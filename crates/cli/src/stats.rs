@@ -184,10 +184,15 @@ impl Counts {
         let file = &self.file;
         printer.line(name)?;
         row(printer, "records", self.records, "")?;
-        row(printer, "bytes", self.bytes, &per(self.bytes, self.records, "a record"))?;
+        row(printer, "bytes", self.bytes, &each(self.bytes, self.records, "bytes, ", "a record"))?;
         row(printer, "longest", self.longest as u64, "bytes")?;
         row(printer, "file", file.file_bytes, &times(file.file_bytes, file.payload_bytes))?;
-        row(printer, "blocks", file.blocks, &per(file.file_bytes, file.blocks, "a block"))?;
+        row(
+            printer,
+            "blocks",
+            file.blocks,
+            &each(file.file_bytes, file.blocks, "", "bytes a block"),
+        )?;
         let (first, last) = self.times();
         if first != 0 {
             printer.line(format_args!("  {:<10}{:>16}", "from", time(first)))?;
@@ -277,8 +282,9 @@ pub(crate) fn time(ns: u64) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn per(sum: u64, count: u64, of: &str) -> String {
-    if count == 0 { String::new() } else { format!("bytes, {:.1} {of}", sum as f64 / count as f64) }
+/// What stands behind a sum of bytes, or behind how many there are.
+fn each(sum: u64, count: u64, unit: &str, of: &str) -> String {
+    if count == 0 { String::new() } else { format!("{unit}{:.1} {of}", sum as f64 / count as f64) }
 }
 
 fn times(file: u64, payload: u64) -> String {

@@ -300,7 +300,7 @@ fn stats_count_what_is_chosen() {
     for line in [
         "records                  3",
         "longest                 14 bytes",
-        "blocks                   3 bytes, 512.0 a block",
+        "blocks                   3 512.0 bytes a block",
         "rate                     1 records a second",
         "event                    3 100.0 %",
         "ERROR                    1 33.3 %",
@@ -332,7 +332,7 @@ fn recover_sets_a_torn_end_aside_and_copies_what_is_sound() {
     assert_eq!(std::fs::read(&log).unwrap().len(), 1300, "left as it was");
 
     let said = stdout(1, &["recover", &log]);
-    assert!(said.contains("sound up to 1024; 276 bytes after that set aside as"), "{said}");
+    assert!(said.contains("sound up to 1024; 276 bytes after that were set aside as"), "{said}");
     assert_eq!(std::fs::read(&log).unwrap(), &whole[..1024]);
     let aside = said.trim_end().rsplit(' ').next().unwrap();
     assert_eq!(std::fs::read(aside).unwrap(), &whole[1024..1300]);

@@ -127,6 +127,9 @@ fn staging_child() {
     let Some(log) = std::env::var_os("FLR_TEST_STAGED") else { return };
     let mut options = Options::new(log);
     options.staging = StagingPolicy::Shared;
+    if let Some(folder) = std::env::var_os("FLR_TEST_STAGING_FOLDER") {
+        options.staging_folder = folder.into();
+    }
     options.flush_interval = Duration::from_secs(600);
     let logger = Logger::open(&options).unwrap();
     for number in 0..1000 {
@@ -138,11 +141,18 @@ fn staging_child() {
 
 #[test]
 fn recover_brings_back_what_a_killed_process_had_accepted() {
+    recover_after_a_kill(None);
+    let other = tempfile::tempdir().unwrap();
+    recover_after_a_kill(Some(other.path()));
+}
+
+fn recover_after_a_kill(staging: Option<&Path>) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("a.log");
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "staging_child", "--nocapture", "--test-threads=1"])
         .env("FLR_TEST_STAGED", &log)
+        .envs(staging.map(|folder| ("FLR_TEST_STAGING_FOLDER", folder)))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -151,12 +161,19 @@ fn recover_brings_back_what_a_killed_process_had_accepted() {
     while !lines.next().unwrap().unwrap().ends_with("ready") {}
     let run = |verb: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flightring"));
-        let output = command.arg(verb).arg(&log).output().unwrap();
+        command.arg(verb).arg(&log);
+        if let Some(folder) = staging.filter(|_| verb == "recover") {
+            command.arg("--staging-folder").arg(folder);
+        }
+        let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     };
     let (code, _, said) = run("recover");
-    assert!(code == 2 && said.contains("is open"), "a log in use is left alone: {said}");
+    assert!(
+        code == 2 && said.contains("recover it when that has ended"),
+        "a log in use is left alone: {said}"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(run("cat").1, "", "nothing was written before");

@@ -120,7 +120,7 @@ pub use options::{
     MAX_BUFFER, MAX_SHARDS, MIN_SHARD, Options, Overflow, StagingPolicy, Sync, TimeSource,
 };
 pub use publish::{Published, published};
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, recover, recover_from};
 pub use rotate::{Rotation, Schedule, Sealed};
 pub use set::{LoggerSet, SetOptions};
 pub use state::Reservation;

@@ -40,6 +40,18 @@ pub fn recover(path: impl Into<PathBuf>) -> Result<Vec<Recovered>, OpenError> {
     leftovers(&Options::new(path))
 }
 
+/// As [`recover`], for loggers whose [`Options::staging_folder`] is not the default.
+///
+/// # Errors
+///
+/// As [`recover`].
+pub fn recover_from(
+    path: impl Into<PathBuf>,
+    staging_folder: impl Into<PathBuf>,
+) -> Result<Vec<Recovered>, OpenError> {
+    leftovers(&Options { staging_folder: staging_folder.into(), ..Options::new(path) })
+}
+
 /// Recovers all leftovers of the options' log.
 pub(crate) fn leftovers(options: &Options) -> Result<Vec<Recovered>, OpenError> {
     let found = match staging::leftovers(&options.staging_folder, &options.path) {
