@@ -1,9 +1,13 @@
 //! Statuses, and the message that goes with an error.
 
-use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_char};
 use std::fmt::{self, Write as _};
 use std::io;
+use std::ptr;
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire},
+};
 
 macro_rules! statuses {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
@@ -70,17 +74,62 @@ statuses! {
 /// The length of the message buffer, its terminating NUL included.
 const MESSAGE: usize = 512;
 
+/// A thread's last error. It is allocated by the thread's first one, under a pthread key: in thread-local storage it would
+/// be most of the library's, which then would not fit where it costs nothing (see `flightring_logger`'s `place`).
 struct LastError {
-    errno: Cell<i32>,
-    message: UnsafeCell<[u8; MESSAGE]>,
+    errno: i32,
+    message: [u8; MESSAGE],
 }
 
-thread_local! {
-    // Constant and without a destructor: reading it registers nothing, so it works
-    // in thread_local and static destructors, and never keeps a thread from ending.
-    static LAST: LastError = const {
-        LastError { errno: Cell::new(0), message: UnsafeCell::new([0; MESSAGE]) }
-    };
+/// The key, plus one; 0 = there is none yet. Not a `OnceLock`: a thread may hold one while another one forks.
+static KEY: AtomicU64 = AtomicU64::new(0);
+
+fn key() -> Option<libc::pthread_key_t> {
+    let made = KEY.load(Acquire);
+    if made != 0 {
+        return Some((made - 1) as libc::pthread_key_t);
+    }
+    let mut key = 0;
+    // SAFETY: `key` is a place for the answer, and `free` takes what `own` allocates. A call that a later destructor of the
+    // thread makes allocates anew, and the C library frees that in its next round.
+    if unsafe { libc::pthread_key_create(&raw mut key, Some(libc::free)) } != 0 {
+        return None;
+    }
+    match KEY.compare_exchange(0, u64::from(key) + 1, AcqRel, Acquire) {
+        Ok(_) => Some(key),
+        Err(other) => {
+            // SAFETY: the key was made above, and nobody else has it.
+            unsafe { libc::pthread_key_delete(key) };
+            Some((other - 1) as libc::pthread_key_t)
+        }
+    }
+}
+
+/// The calling thread's; NULL if no call of it has failed.
+fn last() -> *mut LastError {
+    match KEY.load(Acquire) {
+        0 => ptr::null_mut(),
+        // SAFETY: the key was made and is never deleted.
+        made => unsafe { libc::pthread_getspecific((made - 1) as libc::pthread_key_t).cast() },
+    }
+}
+
+/// The calling thread's, made if there is none; NULL where there is no memory or no key for it.
+fn own() -> *mut LastError {
+    let found = last();
+    if !found.is_null() {
+        return found;
+    }
+    let Some(key) = key() else { return ptr::null_mut() };
+    // SAFETY: zeroes are a value of it, and `malloc`'s alignment is enough. The C library frees it when the thread ends.
+    unsafe {
+        let made: *mut LastError = libc::calloc(1, size_of::<LastError>()).cast();
+        if !made.is_null() && libc::pthread_setspecific(key, made.cast()) != 0 {
+            libc::free(made.cast());
+            return ptr::null_mut();
+        }
+        made
+    }
 }
 
 /// Writes into the message buffer, and stops at its end on a character boundary.
@@ -106,12 +155,11 @@ fn set_last(errno: i32, text: fmt::Arguments<'_>) {
     let mut message = Message { buffer: &mut buffer, len: 0 };
     // Truncation is the only error, and is what the buffer's size asks for.
     let _ = message.write_fmt(text);
-    LAST.with(|last| {
-        last.errno.set(errno);
-        // SAFETY: the cell belongs to this thread, and no reference into it outlives this statement; what
-        // `flr_last_error` hands out is a raw pointer whose text is valid until the next failing call: this one.
-        unsafe { *last.message.get() = buffer };
-    });
+    // SAFETY: it is NULL or the calling thread's, and no reference into it outlives this statement; what `flr_last_error`
+    // hands out is a raw pointer whose text is valid until the next failing call: this one.
+    if let Some(last) = unsafe { own().as_mut() } {
+        (last.errno, last.message) = (errno, buffer);
+    }
 }
 
 /// Leaves a message for the thread and returns `status`, an error.
@@ -151,13 +199,18 @@ pub(crate) fn fail_io(context: fmt::Arguments<'_>, error: &io::Error) -> flr_sta
 /// The message of this thread's last error; see `base.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn flr_last_error() -> *const c_char {
-    LAST.with(|last| last.message.get().cast_const().cast())
+    match last() {
+        none if none.is_null() => c"".as_ptr(),
+        // SAFETY: not NULL, so it is the calling thread's.
+        last => unsafe { (&raw const (*last).message).cast() },
+    }
 }
 
 /// The errno of this thread's last error; see `base.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn flr_last_errno() -> i32 {
-    LAST.with(|last| last.errno.get())
+    // SAFETY: NULL or the calling thread's.
+    unsafe { last().as_ref() }.map_or(0, |last| last.errno)
 }
 
 #[cfg(test)]

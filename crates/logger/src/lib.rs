@@ -93,6 +93,7 @@ mod logger;
 mod model;
 mod options;
 mod pipe;
+mod place;
 mod pool;
 mod proc;
 mod publish;
