@@ -136,9 +136,9 @@ pub struct flr_logger_options {
     pub path: *const c_char,
     /// Bytes of memory for records. Default: 64 MiB. The logger takes one shard more if there are more threads than shards.
     pub buffer_size: u64,
-    /// Shards that the memory is divided into: threads that log without sharing, 1 to 1024. Default: 8. A thread keeps its
-    /// shard until it ends, and goes on in others that are free when it is full; threads beyond the shards share one more. A
-    /// shard must have at least 64 KiB. The longest record that is taken, its header included, is the smaller of half a shard
+    /// Shards that the memory is divided into: threads that log without sharing, 1 to 1024. Default: 8. When its
+    /// shard is full a thread goes on in others, that are free or whose threads are silent; threads beyond the shards share one
+    /// more. A shard must have at least 64 KiB. The longest record that is taken, its header included, is the smaller of half a shard
     /// and a quarter of `buffer_size` (at least 256 KiB, at most 4 MiB) less 128 KiB; flr_logger_stats.largest_record is the
     /// exact number.
     pub shards: u32,

@@ -24,8 +24,10 @@
 //! nobody waits for it unless the caller asked for that. Two batches, swapped, let copying and writing overlap.
 //!
 //! **Who owns what.** Free shards are bits in a bitmap; a thread claims one on its first call and gives it back when it
-//! ends. A thread whose shard is full moves to another free one with room before anything is dropped. Threads beyond
-//! the number of shards share one more, the *overflow*, under a lock.
+//! ends. A thread whose shard is full moves to another one with room before anything is dropped: to a free one, or to that of
+//! a thread that is silent, all of whose records are in the file, and which claims another when it comes back. Threads beyond
+//! the number of shards share one more, the *overflow*, under a lock. A thread finds its shard from its *seat* in a table,
+//! where it also says that it is inside a call.
 //!
 //! **Order.** The records of a thread stand in the file in the order in which it made them, also when it moved from
 //! shard to shard: a *gate* keeps the flusher from the new shard's records until the older ones are flushed. Between
@@ -44,10 +46,9 @@
 //! ones; finished files are compressed if asked. A [`LoggerSet`] puts many named logs under one flusher and one memory budget.
 //!
 //! **Size of the buffer.** It is what a burst may use while the disk is busy. A buffer that fits the processor's cache (a few
-//! megabytes) makes calls cheaper and saves processor time on the way to the disk; see `docs/benchmarks/logger.md`. A thread
-//! keeps its shard as long as it lives, also while it is silent: a burst may use the shards that no living thread owns,
-//! the overflow's, and those of the threads that take part. A record is at most half a shard long, and fits an output
-//! buffer; [`Logger::largest_record`] is the exact number.
+//! megabytes) makes calls cheaper and saves processor time on the way to the disk; see `docs/benchmarks/logger.md`. A burst
+//! may use all of it, whichever threads write it. A record is at most half a shard long, and fits an output buffer;
+//! [`Logger::largest_record`] is the exact number.
 //!
 //! **Numbers.** [`Logger::stats`] is cheap. A [`Watch`] is told them now and then, by the flusher; other processes find them
 //! in a small file that each logger keeps up to date ([`published()`], `flightring stats PID`).
@@ -85,7 +86,6 @@ mod engine;
 mod error;
 mod files;
 mod flusher;
-mod hints;
 mod histogram;
 mod local;
 mod logger;
@@ -100,6 +100,7 @@ mod publish;
 mod recover;
 mod region;
 mod rotate;
+mod seat;
 mod set;
 mod shard;
 mod staging;
@@ -107,6 +108,7 @@ mod state;
 mod stats;
 mod stream;
 mod sync;
+mod token;
 mod tsc;
 mod view;
 mod watch;

@@ -3,7 +3,7 @@
 //! It is a list of claims in thread-local storage without a destructor, so that a call from another destructor (of a
 //! thread or of a static) finds it as usable as ever. The shards are given back by the destructor of a pthread key, and
 //! the list is kept for the next thread, whose first call then allocates nothing. Only the first record in a logger, and
-//! what else is rare, looks here; see [`crate::hints`] for the rest.
+//! what else is rare, looks here; see [`crate::seat`] for the rest.
 //!
 //! A child of `fork` has one thread, and none of the shards are its own. A handler in the child forgets that
 //! thread's claims and gives it another token, so its next call takes the slow path, which looks at the generation.
@@ -13,9 +13,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{OnceLock, Weak};
 
-use crate::hints;
 use crate::place;
 use crate::pool::Pool;
+use crate::token;
 
 /// All zeroes when a thread begins.
 pub(crate) struct Local {
@@ -34,9 +34,9 @@ pub(crate) struct Local {
 pub(crate) struct Claim {
     logger: u64,
     pool: Weak<Pool>,
-    /// The shard it owns; none = it shares the overflow.
-    pub(crate) shard: Option<usize>,
-    /// Whether it will be given back. Otherwise it must not take a shard.
+    /// The seat it has; none = it shares the overflow.
+    pub(crate) seat: Option<usize>,
+    /// Whether it will be given back. Otherwise it must not take a seat.
     pub(crate) kept: bool,
 }
 
@@ -45,8 +45,8 @@ struct Claims(Vec<Claim>);
 
 impl Claim {
     fn give_back(&self) {
-        if let (Some(pool), Some(index)) = (self.pool.upgrade(), self.shard) {
-            pool.release(index);
+        if let (Some(pool), Some(index)) = (self.pool.upgrade(), self.seat) {
+            pool.stand_up(index);
         }
     }
 }
@@ -108,7 +108,7 @@ impl Inside {
     }
 
     /// Lets `f` look at the thread's claim for a logger, which `first` makes when there is none. A thread that is
-    /// being torn down gets a claim without a shard, and so does one whose claims cannot be given back.
+    /// being torn down gets a claim without a seat, and so does one whose claims cannot be given back.
     pub(crate) fn with_claim<R>(
         &self,
         logger: u64,
@@ -118,7 +118,7 @@ impl Inside {
     ) -> R {
         place::with(|local| {
             if local.leaving.get() {
-                return f(&mut Claim { logger, pool: Weak::new(), shard: None, kept: false });
+                return f(&mut Claim { logger, pool: Weak::new(), seat: None, kept: false });
             }
             let mut list = local.claims.get();
             if list.is_null() {
@@ -126,7 +126,7 @@ impl Inside {
                 if !remember(list) {
                     // SAFETY: `list` was made from a box just above and given to nobody.
                     SPARES.put_back(unsafe { Box::from_raw(list) });
-                    return f(&mut Claim { logger, pool: Weak::new(), shard: None, kept: false });
+                    return f(&mut Claim { logger, pool: Weak::new(), seat: None, kept: false });
                 }
                 local.claims.set(list);
             }
@@ -135,7 +135,7 @@ impl Inside {
             let list = unsafe { &mut (*list).0 };
             let index = list.iter().position(|claim| claim.logger == logger).unwrap_or_else(|| {
                 list.retain(|claim| claim.pool.strong_count() > 0);
-                list.push(Claim { logger, pool: pool(), shard: first(), kept: true });
+                list.push(Claim { logger, pool: pool(), seat: first(), kept: true });
                 list.len() - 1
             });
             f(&mut list[index])
@@ -218,7 +218,7 @@ extern "C" fn thread_ends(list: *mut libc::c_void) {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    hints::forked();
+    token::forked();
     place::with(|local| {
         // Leaked: freeing it here could need a lock that another thread held when the process forked.
         local.claims.set(ptr::null_mut());

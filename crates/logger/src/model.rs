@@ -13,8 +13,9 @@ use loom::thread;
 
 use crate::bell::Bell;
 use crate::cursor::Cursor;
-use crate::pool::Pool;
-use crate::shard::{Refused, Shard, seal_all};
+use crate::pool::{Begun, Failed, Pool};
+use crate::seat::Seat;
+use crate::shard::{Late, Refused, Shard, Slot};
 use crate::sync::{AtomicU32, Ordering};
 
 const RECORD: usize = 8;
@@ -58,9 +59,8 @@ impl Ring {
         }
     }
 
-    /// A record of four bytes, `value`, as the owner of `shard` writes it.
-    fn write(&self, shard: &Shard, bell: &Bell, value: u32) -> Result<bool, Refused> {
-        let slot = shard.begin(RECORD, bell)?;
+    /// Fills a slot with a record of four bytes, `value`.
+    fn fill(&self, slot: Slot, value: u32) {
         let offset = slot.at as usize - self.bytes.as_ptr() as usize;
         for part in (0..RECORD).step_by(4) {
             self.touch(offset + part, true);
@@ -70,7 +70,6 @@ impl Ring {
             slot.at.cast::<u32>().write_unaligned(4u32.to_le());
             slot.at.add(4).cast::<u32>().write_unaligned(value);
         }
-        Ok(shard.publish(slot, RECORD).map_or_else(|late| shard.took(late), |()| true))
     }
 
     /// Copies what is published, checks it off against the shadow, frees it, and returns the values.
@@ -90,6 +89,81 @@ impl Ring {
     }
 }
 
+/// Whether a record was accepted that was published so.
+fn accepted(shard: &Shard, published: Result<(), Late>) -> bool {
+    published.map_or_else(|late| shard.took(late), |()| true)
+}
+
+/// A pool and the memory of its shards, the last of which is the overflow's.
+struct World {
+    rings: Vec<Ring>,
+    pool: Pool,
+}
+
+impl World {
+    fn new(capacities: &[usize]) -> Arc<Self> {
+        let rings: Vec<Ring> = capacities.iter().map(|&bytes| Ring::new(bytes)).collect();
+        let shards = rings.iter().enumerate().map(|(id, ring)| ring.shard(id)).collect();
+        Arc::new(Self { pool: Pool::new(shards), rings })
+    }
+
+    /// Writes a record from a seat or, if the thread has lost that or never had one, through the overflow.
+    fn write(&self, seat: &mut Option<usize>, token: usize, value: u32) -> Result<bool, Refused> {
+        let bell = Bell::default();
+        if let Some(index) = *seat {
+            match self.pool.begin_seated(index, RECORD, &bell) {
+                Some(begun) => return self.finish(self.pool.seats.get(index), token, begun, value),
+                None => *seat = None,
+            }
+        }
+        let (_guard, begun) = self.pool.begin_overflow(RECORD, &bell);
+        self.finish(self.pool.shared(), 0, begun, value)
+    }
+
+    fn finish(
+        &self,
+        seat: &Seat,
+        token: usize,
+        begun: Result<Begun<'_>, Failed>,
+        value: u32,
+    ) -> Result<bool, Refused> {
+        match begun {
+            Ok(Begun { shard, slot }) => {
+                self.rings[usize::from(shard.id())].fill(slot, value);
+                Ok(accepted(shard, seat.publish(token, shard, slot, RECORD)))
+            }
+            Err(Failed::Refused(_, refused)) => Err(refused),
+            Err(Failed::Reentered) => panic!("nobody is interrupted"),
+        }
+    }
+
+    /// A seat with a shard, as a thread's first call takes it.
+    fn sit(&self, token: usize) -> Option<usize> {
+        self.pool.claim(RECORD).and_then(|index| self.pool.seat(token, 0, index))
+    }
+
+    /// A pass of the flusher over all shards, in an order that keeps that of each thread.
+    fn pass(&self, cursors: &mut [Cursor], found: &mut Vec<u32>) {
+        let mut targets = Vec::new();
+        self.pool.shards().iter().for_each(Shard::answer);
+        self.pool.targets(|index| cursors[index].position, &mut targets);
+        loop {
+            let mut moved = false;
+            for index in 0..cursors.len() {
+                let stop = self.pool.stop(index, targets[index], |other| cursors[other].position);
+                if cursors[index].position < stop {
+                    let shard = self.pool.shard(index);
+                    found.extend(self.rings[index].read(shard, &mut cursors[index], stop));
+                    moved = true;
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+    }
+}
+
 fn model(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     let long = std::env::var_os("FLIGHTRING_LONG").is_some();
@@ -106,7 +180,13 @@ fn published_records_are_read_whole_and_in_order_while_space_is_reused() {
             let (ring, shard) = (Arc::clone(&ring), Arc::clone(&shard));
             thread::spawn(move || {
                 let bell = Bell::default();
-                (1..=4).filter(|&n| ring.write(&shard, &bell, n) == Ok(true)).collect::<Vec<_>>()
+                (1..=4)
+                    .filter(|&value| {
+                        let Ok(slot) = shard.begin(RECORD, &bell) else { return false };
+                        ring.fill(slot, value);
+                        accepted(&shard, shard.publish(slot, RECORD, false))
+                    })
+                    .collect::<Vec<_>>()
             })
         };
         let mut cursor = Cursor::default();
@@ -125,27 +205,27 @@ fn published_records_are_read_whole_and_in_order_while_space_is_reused() {
 fn closing_takes_exactly_what_was_accepted() {
     for patient in [true, false] {
         model(3, move || {
-            let ring = Arc::new(Ring::new(32));
-            let shard = Arc::new(ring.shard(0));
+            // The overflow's shard is too small for a record.
+            let world = World::new(&[32, 0]);
+            let mut seat = world.sit(2);
             let owner = {
-                let (ring, shard) = (Arc::clone(&ring), Arc::clone(&shard));
+                let world = Arc::clone(&world);
                 thread::spawn(move || {
-                    let bell = Bell::default();
                     (1..=2)
-                        .filter(|&n| ring.write(&shard, &bell, n) == Ok(true))
+                        .filter(|&value| world.write(&mut seat, 2, value) == Ok(true))
                         .collect::<Vec<_>>()
                 })
             };
             // A pass that frees what it finds, so that the owner may be told to look around while it is being closed out.
-            let mut cursor = Cursor::default();
-            let mut found = ring.read(&shard, &mut cursor, shard.tail());
-            let quiet = seal_all(std::iter::once(&*shard), || patient);
+            let (mut cursor, shard) = (Cursor::default(), world.pool.shard(0));
+            let mut found = world.rings[0].read(shard, &mut cursor, shard.tail());
+            let quiet = world.pool.seal(|| patient);
             assert!(quiet || !patient);
-            found.extend(ring.read(&shard, &mut cursor, shard.tail()));
+            found.extend(world.rings[0].read(shard, &mut cursor, shard.tail()));
             let accepted = owner.join().unwrap();
             assert_eq!(found, accepted);
             assert_eq!(shard.accepted(), accepted.len() as u64);
-            assert_eq!(ring.write(&shard, &Bell::default(), 9), Err(Refused::Sealed));
+            assert_eq!(world.write(&mut seat, 2, 9), Err(Refused::Sealed));
         });
     }
 }
@@ -153,94 +233,89 @@ fn closing_takes_exactly_what_was_accepted() {
 #[test]
 fn a_claimed_shard_has_one_owner_and_moves_with_its_state() {
     model(3, || {
-        let rings: Arc<[Ring; 2]> = Arc::new([Ring::new(32), Ring::new(32)]);
-        let shards = [rings[0].shard(0), rings[1].shard(1)];
-        let pool = Arc::new(Pool::new(Box::new(shards)));
+        let world = World::new(&[32, 32]);
         let worker = |value: u32| {
-            let (rings, pool) = (Arc::clone(&rings), Arc::clone(&pool));
+            let world = Arc::clone(&world);
             thread::spawn(move || {
-                let bell = Bell::default();
-                match pool.claim(RECORD) {
-                    Some(index) => {
-                        let written = rings[index].write(pool.shard(index), &bell, value);
-                        assert_eq!(written, Ok(true));
-                        pool.release(index);
-                    }
-                    None => {
-                        let (index, begun) = pool.begin_overflow(RECORD, &bell);
-                        begun.unwrap();
-                        pool.shard(*index).abandon();
-                        let written = rings[*index].write(pool.shard(*index), &bell, value);
-                        assert_eq!(written, Ok(true));
-                    }
+                let token = 2 * value as usize;
+                let mut seat = world.sit(token);
+                assert_eq!(world.write(&mut seat, token, value), Ok(true));
+                if let Some(seat) = seat {
+                    world.pool.stand_up(seat);
                 }
             })
         };
         let (first, second) = (worker(1), worker(2));
         first.join().unwrap();
         second.join().unwrap();
-        let mut found: Vec<u32> = (0..2)
-            .flat_map(|index| {
-                let shard = pool.shard(index);
-                rings[index].read(shard, &mut Cursor::default(), shard.tail())
-            })
-            .collect();
+        let mut found = Vec::new();
+        world.pass(&mut [Cursor::default(); 2], &mut found);
         found.sort_unstable();
         assert_eq!(found, [1, 2]);
-        assert!(pool.any_free());
+        assert!(world.pool.any_free());
     });
 }
 
 #[test]
 fn a_thread_that_moves_to_another_shard_stays_in_order() {
     model(3, || {
-        let rings: Arc<[Ring; 2]> = Arc::new([Ring::new(16), Ring::new(16)]);
-        let shards = [rings[0].shard(0), rings[1].shard(1)];
-        let pool = Arc::new(Pool::new(Box::new(shards)));
+        let world = World::new(&[16, 16]);
         let owner = {
-            let (rings, pool) = (Arc::clone(&rings), Arc::clone(&pool));
+            let world = Arc::clone(&world);
             thread::spawn(move || {
                 // The overflow's shard fills up, and the overflow moves to the free one.
-                let bell = Bell::default();
                 (1..=3)
-                    .filter(|&value| {
-                        let (index, begun) = pool.begin_overflow(RECORD, &bell);
-                        if begun.is_err() {
-                            return false;
-                        }
-                        pool.shard(*index).abandon();
-                        rings[*index].write(pool.shard(*index), &bell, value) == Ok(true)
-                    })
+                    .filter(|&value| world.write(&mut None, 0, value) == Ok(true))
                     .collect::<Vec<_>>()
             })
         };
         let mut cursors = [Cursor::default(); 2];
-        let mut targets = Vec::new();
         let mut found = Vec::new();
-        let mut pass = || {
-            pool.targets(|index| cursors[index].position, &mut targets);
-            loop {
-                let mut moved = false;
-                for index in 0..2 {
-                    let stop = pool.stop(index, targets[index], |other| cursors[other].position);
-                    if cursors[index].position < stop {
-                        found.extend(rings[index].read(
-                            pool.shard(index),
-                            &mut cursors[index],
-                            stop,
-                        ));
-                        moved = true;
-                    }
-                }
-                if !moved {
-                    break;
-                }
-            }
-        };
-        pass();
+        world.pass(&mut cursors, &mut found);
         let accepted = owner.join().unwrap();
-        pass();
+        world.pass(&mut cursors, &mut found);
         assert_eq!(found, accepted);
+    });
+}
+
+#[test]
+fn a_shard_that_is_taken_from_a_silent_thread_is_never_written_by_two() {
+    model(2, || {
+        let world = World::new(&[16, 8]);
+        let mut seat = world.sit(2);
+        assert!(seat.is_some());
+        let mut cursors = [Cursor::default(); 2];
+        let mut found = Vec::new();
+        let silent = {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                let values = [1, 2].into_iter();
+                let accepted: Vec<_> =
+                    values.filter(|&value| world.write(&mut seat, 2, value) == Ok(true)).collect();
+                if let Some(seat) = seat {
+                    world.pool.stand_up(seat);
+                }
+                accepted
+            })
+        };
+        let burst = {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                // The overflow's shard holds one record, so the second needs the other's.
+                [11, 12]
+                    .into_iter()
+                    .filter(|&value| world.write(&mut None, 0, value) == Ok(true))
+                    .collect::<Vec<_>>()
+            })
+        };
+        world.pass(&mut cursors, &mut found);
+        let (silent, burst) = (silent.join().unwrap(), burst.join().unwrap());
+        world.pass(&mut cursors, &mut found);
+        // Each thread's records once and in order.
+        let of = |of_burst: bool| {
+            found.iter().copied().filter(move |value| (*value > 10) == of_burst).collect::<Vec<_>>()
+        };
+        assert_eq!((of(false), of(true)), (silent, burst));
     });
 }
 

@@ -14,14 +14,13 @@
 //! that stays in the cache. The flusher has it look around when it has freed the last byte, by setting the limit to 0: as a
 //! sealed shard's, but the state is still open.
 //!
-//! `owner` says whose thread the shard is, and whether that thread is inside a call. A thread finds its shard by hint
-//! (see [`crate::hints`]) and trusts the hint only if the shard agrees.
+//! Who the owner is, and whether it is inside a call, is not known here, but by the seat that the shard is on (see [`crate::seat`]).
 
 use crate::bell::Bell;
 use crate::staging::Line;
 use crate::stream;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
-use crate::sync::{asymmetric, fence_heavy, fence_light, spin_loop, yield_now};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence};
+use crate::sync::{fence_light, spin_loop, yield_now};
 use std::ptr;
 
 /// A length that no record has: the rest of the lap is skipped.
@@ -36,8 +35,6 @@ pub(crate) enum Refused {
     Full,
     /// Sealed for good.
     Sealed,
-    /// The owner is inside a call already: a signal handler interrupted it.
-    Reentered,
 }
 
 /// Where a record goes that was begun and not yet published. Small, so that it stays in registers.
@@ -47,8 +44,6 @@ pub(crate) struct Slot {
     pub(crate) at: *mut u8,
     position: u64,
     limit: u64,
-    /// The owner, outside of the call.
-    owner: usize,
 }
 
 /// A record that was published when the limit was 0.
@@ -73,8 +68,6 @@ pub(crate) struct Gate {
     pub(crate) position: u64,
 }
 
-/// The owner is in a call. Tokens are even.
-const INSIDE: usize = 1;
 /// The flusher is woken whenever a thread has written this much, or half a shard.
 const STEP: u64 = 1 << 20;
 /// A lap that is shorter than this, or than a quarter of the shard, goes on.
@@ -87,9 +80,6 @@ const SEALED: u32 = 2;
 #[repr(C, align(128))]
 pub(crate) struct Shard {
     // The owner's line. Only the owner writes here, except for `limit` when the shard is sealed.
-    /// The token of the owner's thread, and [`INSIDE`] while it is in a call. A shard that is free, or the overflow's,
-    /// has no token.
-    owner: AtomicUsize,
     limit: AtomicU64,
     tail: AtomicU64,
     /// The storage's address minus the position where the current lap began: `origin + position` is the byte.
@@ -97,10 +87,7 @@ pub(crate) struct Shard {
     accepted: AtomicU64,
     /// Where the tail and the gate are kept, too, if they are to outlive the process; else NULL.
     line: *const Line,
-    asymmetric: bool,
     id: u16,
-    /// The kernel's id of the owner's thread; 0 = none, or not asked for.
-    thread: AtomicU32,
     base: *mut u8,
     lap: AtomicU64,
     /// The position at which a lap began before the storage's end was reached.
@@ -111,6 +98,8 @@ pub(crate) struct Shard {
     // Rarely written.
     capacity: u64,
     state: AtomicU32,
+    /// The seat that it was put on last.
+    seat: AtomicU32,
     last_tail: AtomicU64,
     pub(crate) dropped: AtomicU64,
     gate: Mutex<Gate>,
@@ -123,6 +112,8 @@ pub(crate) struct Shard {
 struct Flushed {
     head: AtomicU64,
     asked: AtomicU32,
+    /// The tail when the last pass began.
+    seen: AtomicU64,
 }
 
 // SAFETY: `base` and `line` point to memory that outlives the shard's users (`Shard::new` demands it). Bytes of
@@ -150,96 +141,50 @@ impl Shard {
             ((*line).tail.load(Ordering::Acquire), (*line).rewound.load(Ordering::Relaxed))
         });
         Self {
-            owner: AtomicUsize::new(0),
             limit: AtomicU64::new(0),
             tail: AtomicU64::new(tail),
             origin: AtomicPtr::new(base),
             accepted: AtomicU64::new(0),
             line: line.unwrap_or(ptr::null()),
-            asymmetric: asymmetric(),
             id: id as u16,
-            thread: AtomicU32::new(0),
             base,
             capacity: capacity as u64,
             lap: AtomicU64::new(0),
             rewound: AtomicU64::new(rewound),
             touched: AtomicU64::new(0),
             state: AtomicU32::new(OPEN),
+            seat: AtomicU32::new(0),
             last_tail: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             gate: Mutex::new(Gate::default()),
-            flushed: Flushed { head: AtomicU64::new(0), asked: AtomicU32::new(0) },
+            flushed: Flushed {
+                head: AtomicU64::new(0),
+                asked: AtomicU32::new(0),
+                seen: AtomicU64::new(tail),
+            },
         }
     }
 
     // ---- The owner's side ----
 
-    /// Makes the calling thread the owner, until [`Self::disown`]. `token` is its own, `thread` the kernel's id, or 0.
-    pub(crate) fn own(&self, token: usize, thread: u32) {
-        self.thread.store(thread, Ordering::Relaxed);
-        self.owner.store(token, Ordering::Relaxed);
-    }
-
-    /// Whether the thread with this token is the owner.
-    pub(crate) fn is_owned_by(&self, token: usize) -> bool {
-        self.owner.load(Ordering::Relaxed) & !INSIDE == token
-    }
-
-    /// Leaves the shard without an owner. A record that was begun and not published ends with that.
-    pub(crate) fn disown(&self) {
-        self.thread.store(0, Ordering::Relaxed);
-        self.owner.store(0, Ordering::Release);
-    }
-
-    /// The kernel's id of the owner's thread, or 0.
+    /// Begins a record of `need` bytes, its length included, if there is room at hand. The owner must be inside.
     #[inline(always)]
-    pub(crate) fn thread(&self) -> u32 {
-        self.thread.load(Ordering::Relaxed)
-    }
-
-    /// Begins a record of `need` bytes, its length included, if the thread with this token is the owner and there is room
-    /// at hand. Every slot must be given to `publish` or `abandon`.
-    ///
-    /// What is rare is left to [`Self::begin`], so that all of the slot stays in registers: a record's position depends on
-    /// the last one's, and each detour through memory on that way costs as much as the rest of the call.
-    #[inline(always)]
-    pub(crate) fn begin_own(&self, token: usize, need: usize) -> Option<Slot> {
-        if self.owner.load(Ordering::Relaxed) != token {
-            return None;
-        }
-        self.owner.store(token | INSIDE, Ordering::Relaxed);
-        fence_light(self.asymmetric);
+    pub(crate) fn at_hand(&self, need: usize) -> Option<Slot> {
         // The limit of a sealed shard lets nothing pass. If this one is not sealed, then whoever seals it later waits
         // until the owner is outside.
         let limit = self.limit.load(Ordering::Relaxed);
         let position = self.tail.load(Ordering::Relaxed);
-        if position + need as u64 <= limit {
-            let slot = self.slot(position, limit, token);
+        (position + need as u64 <= limit).then(|| {
+            let slot = self.slot(position, limit);
             stream::claim_ahead(slot.at.wrapping_add(need));
-            return Some(slot);
-        }
-        self.leave(token);
-        None
-    }
-
-    /// Begins a record, for a caller that knows that it is the owner.
-    pub(crate) fn begin(&self, need: usize, bell: &Bell) -> Result<Slot, Refused> {
-        let owner = self.owner.load(Ordering::Relaxed);
-        if owner & INSIDE != 0 {
-            return Err(Refused::Reentered);
-        }
-        if let Some(slot) = self.begin_own(owner, need) {
-            return Ok(slot);
-        }
-        self.owner.store(owner | INSIDE, Ordering::Relaxed);
-        fence_light(self.asymmetric);
-        self.make_room(owner, need, bell)
+            slot
+        })
     }
 
     #[inline(always)]
-    fn slot(&self, position: u64, limit: u64, owner: usize) -> Slot {
+    fn slot(&self, position: u64, limit: u64) -> Slot {
         let origin = self.origin.load(Ordering::Relaxed);
-        Slot { at: origin.wrapping_add(position as usize), position, limit, owner }
+        Slot { at: origin.wrapping_add(position as usize), position, limit }
     }
 
     #[inline(always)]
@@ -253,26 +198,15 @@ impl Shard {
     }
 
     /// Hands the first `used` bytes of the slot to the flusher; the record is accepted, unless the shard may have been sealed
-    /// meanwhile: then [`Self::took`] says whether it is.
+    /// meanwhile: then [`Self::took`], once the owner is outside, says whether it is.
     #[inline(always)]
-    pub(crate) fn publish(&self, slot: Slot, used: usize) -> Result<(), Late> {
+    pub(crate) fn publish(&self, slot: Slot, used: usize, asymmetric: bool) -> Result<(), Late> {
         // Counted first, so that nobody can see more records written than accepted.
         self.accepted.store(self.accepted.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.set_tail(slot.position + used as u64);
-        fence_light(self.asymmetric);
+        fence_light(asymmetric);
         let limit = self.limit.load(Ordering::Relaxed);
-        self.owner.store(slot.owner, Ordering::Release);
         if limit == 0 { Err(Late { end: slot.position + used as u64 }) } else { Ok(()) }
-    }
-
-    /// Gives the slot back unused.
-    pub(crate) fn abandon(&self) {
-        self.leave(self.owner.load(Ordering::Relaxed) & !INSIDE);
-    }
-
-    #[inline(always)]
-    fn leave(&self, owner: usize) {
-        self.owner.store(owner, Ordering::Release);
     }
 
     /// Whether the shard has taken a record that was published when the limit was 0.
@@ -297,10 +231,14 @@ impl Shard {
         accepted
     }
 
-    /// The rare part of `begin`; inside the call, like its caller.
-    fn make_room(&self, owner: usize, need: usize, bell: &Bell) -> Result<Slot, Refused> {
+    /// Begins a record of `need` bytes. The owner must be inside.
+    pub(crate) fn begin(&self, need: usize, bell: &Bell) -> Result<Slot, Refused> {
+        self.at_hand(need).map_or_else(|| self.make_room(need, bell), Ok)
+    }
+
+    /// The rare part of `begin`.
+    fn make_room(&self, need: usize, bell: &Bell) -> Result<Slot, Refused> {
         if self.state.load(Ordering::Acquire) != OPEN {
-            self.leave(owner);
             return Err(Refused::Sealed);
         }
         let need = need as u64;
@@ -324,7 +262,6 @@ impl Shard {
         if begin + need > space_end {
             // Nothing is skipped for a record that does not fit anyway.
             bell.ring();
-            self.leave(owner);
             return Err(Refused::Full);
         }
         if wraps {
@@ -353,10 +290,9 @@ impl Shard {
         fence(Ordering::SeqCst);
         if self.state.load(Ordering::Relaxed) != OPEN {
             self.limit.store(0, Ordering::Relaxed);
-            self.leave(owner);
             return Err(Refused::Sealed);
         }
-        Ok(self.slot(position, limit, owner))
+        Ok(self.slot(position, limit))
     }
 
     fn shortest_lap(&self) -> u64 {
@@ -409,6 +345,15 @@ impl Shard {
     #[inline]
     pub(crate) fn id(&self) -> u16 {
         self.id
+    }
+
+    /// The seat that it is on, if it is on any.
+    pub(crate) fn seat(&self) -> usize {
+        self.seat.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn set_seat(&self, seat: usize) {
+        self.seat.store(seat as u32, Ordering::Relaxed);
     }
 
     /// Records published so far; for the owner, the number of the next one.
@@ -475,6 +420,15 @@ impl Shard {
     /// A pass begins, which looks at the tail after this.
     pub(crate) fn answer(&self) {
         self.flushed.asked.swap(0, Ordering::AcqRel);
+        self.flushed.seen.store(self.tail(), Ordering::Relaxed);
+    }
+
+    /// Whether nothing was written since the last pass began, all that was before is flushed, and a record of `need` bytes fits.
+    pub(crate) fn is_idle(&self, need: usize) -> bool {
+        let tail = self.tail();
+        self.flushed.seen.load(Ordering::Relaxed) == tail
+            && self.head() == tail
+            && self.has_room(need)
     }
 
     /// Gives everything before `position` back to the owner. `lap` is where the lap began that the position is in.
@@ -487,7 +441,7 @@ impl Shard {
         }
     }
 
-    /// First half of closing: after it no new call enters. `settle` must follow.
+    /// First half of closing: after it, and a heavy fence, no new call begins a record. `settle` must follow.
     pub(crate) fn seal(&self) {
         if self.state.load(Ordering::Relaxed) == OPEN {
             self.state.store(SEALING, Ordering::Relaxed);
@@ -496,12 +450,7 @@ impl Shard {
         }
     }
 
-    /// Whether the owner is inside a call.
-    pub(crate) fn owner_inside(&self) -> bool {
-        self.owner.load(Ordering::Acquire) & INSIDE != 0
-    }
-
-    /// Second half of closing: fixes the last position. A record published later than this is refused.
+    /// Second half of closing, once the owner is outside, or was for too long not: fixes the last position. A record published later than this is refused.
     pub(crate) fn settle(&self) {
         if self.state.load(Ordering::Relaxed) == SEALING {
             let tail = self.tail.load(Ordering::Acquire);
@@ -509,29 +458,6 @@ impl Shard {
             self.state.store(SEALED, Ordering::Release);
         }
     }
-}
-
-/// Seals all shards and waits, while `patience` says so, for the owners that are inside a call. Returns whether all
-/// were seen outside, which is when the storage may be unmapped.
-pub(crate) fn seal_all<'a>(
-    shards: impl Iterator<Item = &'a Shard> + Clone,
-    mut patience: impl FnMut() -> bool,
-) -> bool {
-    shards.clone().for_each(Shard::seal);
-    fence_heavy();
-    let mut quiet = true;
-    for shard in shards {
-        let mut inside = shard.owner_inside();
-        while inside && patience() {
-            spin_loop();
-            yield_now();
-            inside = shard.owner_inside();
-        }
-        // Seen outside once is enough: an owner that comes in later finds the shard sealed and leaves it alone.
-        quiet &= !inside;
-        shard.settle();
-    }
-    quiet
 }
 
 #[cfg(all(test, not(loom)))]
@@ -552,7 +478,7 @@ mod tests {
                 slot.at.cast::<u32>().write_unaligned((RECORD as u32 - 4).to_le());
                 slot.at.add(4).cast::<u32>().write_unaligned(*next);
             }
-            assert!(shard.publish(slot, RECORD).is_ok());
+            assert!(shard.publish(slot, RECORD, false).is_ok());
             *next += 1;
         }
         total / RECORD
@@ -607,26 +533,5 @@ mod tests {
         // What is reserved is at most a step; what was written is less.
         let written = storage.iter().rposition(|byte| *byte != 0).unwrap();
         assert!(written < 400 << 10, "{written} bytes written");
-    }
-
-    #[test]
-    fn only_its_owner_gets_in_and_only_once() {
-        let mut storage = vec![0u8; 64 * 1024];
-        // SAFETY: as above.
-        let shard = unsafe { Shard::new(0, storage.as_mut_ptr(), storage.len(), None) };
-        let bell = Bell::default();
-        assert!(shard.begin_own(16, 8).is_none());
-        shard.own(16, 1);
-        // The first record has no room at hand yet.
-        assert!(shard.begin_own(16, 8).is_none());
-        let slot = shard.begin(8, &bell).unwrap();
-        assert!(shard.begin_own(16, 8).is_none() && shard.is_owned_by(16));
-        assert_eq!(shard.begin(8, &bell).unwrap_err(), Refused::Reentered);
-        assert!(shard.publish(slot, 8).is_ok());
-        assert!(shard.begin_own(18, 8).is_none());
-        let slot = shard.begin_own(16, 8).unwrap();
-        assert!(shard.publish(slot, 8).is_ok());
-        shard.disown();
-        assert!(shard.begin_own(16, 8).is_none());
     }
 }

@@ -12,13 +12,14 @@ use parking_lot::{Condvar, Mutex};
 use crate::bell::{Bell, Gong};
 use crate::clock;
 use crate::counters::Counters;
-use crate::hints::{self, Hints};
 use crate::local::{self, Inside};
 use crate::options::{Geometry, Options, Overflow, TimeSource};
-use crate::pool::{OverflowGuard, Pool};
+use crate::pool::{Begun, Failed, OverflowGuard, Pool};
 use crate::region::{HUGE, Presence, Region};
-use crate::shard::{LENGTH, Late, Refused, Shard, Slot, seal_all};
+use crate::seat::Seat;
+use crate::shard::{LENGTH, Late, Refused, Shard, Slot};
 use crate::staging::Staging;
+use crate::token;
 use crate::watch::Watchers;
 use crate::{CloseError, Dropped, FlushError, OpenError, RotateError};
 
@@ -38,7 +39,6 @@ pub(crate) struct Core {
     // What every record reads comes first.
     /// Raw records from this length on take the general way; 0 where the records are not raw.
     raw_limit: usize,
-    hints: Hints,
     pub(crate) bell: Arc<Bell>,
     kind: Kind,
     time_source: TimeSource,
@@ -99,8 +99,11 @@ struct Progress {
     finished: Option<Result<(), CloseError>>,
 }
 
-/// A record that was begun in the slow path.
+/// A record that was begun.
 struct Ticket<'a> {
+    seat: &'a Seat,
+    /// Whose seat it is; 0 for the shared one.
+    token: usize,
     shard: &'a Shard,
     slot: Slot,
     /// Held to the end of the record if the shard is shared.
@@ -142,7 +145,6 @@ impl Core {
             if options.kind == Kind::Raw { sizes.largest_record - before_data + 1 } else { 0 };
         Ok(Self {
             raw_limit,
-            hints: Hints::new(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             kind: options.kind,
             time_source: clock::usable(options.time_source),
@@ -214,12 +216,11 @@ impl Core {
 
     #[inline(always)]
     pub(crate) fn write(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
-        let token = hints::token();
+        let token = token::token();
         let need = LENGTH + data.len();
+        let seat = self.pool.seats.first(token);
         if data.len() < self.raw_limit
-            // SAFETY: a hint is a shard of the pool, which lives as long as `self`.
-            && let Some(shard) = unsafe { self.hints.first(token).as_ref() }
-            && let Some(slot) = shard.begin_own(token, need)
+            && let Some((shard, slot)) = seat.begin(token, need)
         {
             let length = (data.len() as u32).to_le_bytes();
             // SAFETY: the slot was begun for the length and the data; no slice of the caller's can overlap it: it is free
@@ -228,7 +229,7 @@ impl Core {
                 ptr::copy_nonoverlapping(length.as_ptr(), slot.at, LENGTH);
                 ptr::copy_nonoverlapping(data.as_ptr(), slot.at.add(LENGTH), data.len());
             }
-            return match shard.publish(slot, need) {
+            return match seat.publish(token, shard, slot, need) {
                 Ok(()) => Ok(()),
                 Err(late) => self.decide(shard, late),
             };
@@ -244,7 +245,7 @@ impl Core {
         // SAFETY: the ticket's slot was begun for the record and all that stands before its data; that no slice of the
         // caller's can overlap it is said in `write`.
         unsafe {
-            self.put_prefix(ticket.shard, ticket.slot, level, data.len());
+            self.put_prefix(&ticket, level, data.len());
             let to = ticket.slot.at.add(self.before_data);
             ptr::copy_nonoverlapping(data.as_ptr(), to, data.len());
         }
@@ -257,20 +258,18 @@ impl Core {
         if need > self.largest_record {
             return Err(self.drop_one(Dropped::TooLarge));
         }
-        let token = hints::token();
-        for hint in [self.hints.first(token), self.hints.second(token)] {
-            // SAFETY: as in `write`.
-            if let Some(shard) = unsafe { hint.as_ref() }
-                && let Some(slot) = shard.begin_own(token, need)
-            {
-                return Ok(Ticket { shard, slot, _shared: None });
+        let token = token::token();
+        for seat in [self.pool.seats.first(token), self.pool.seats.second(token)] {
+            if let Some((shard, slot)) = seat.begin(token, need) {
+                return Ok(Ticket { seat, token, shard, slot, _shared: None });
             }
         }
         self.begin_slow(need)
     }
 
     fn publish(&self, ticket: &Ticket<'_>, used: usize) -> Result<(), Dropped> {
-        ticket.shard.publish(ticket.slot, used).or_else(|late| self.decide(ticket.shard, late))
+        let Ticket { seat, token, shard, slot, .. } = *ticket;
+        seat.publish(token, shard, slot, used).or_else(|late| self.decide(shard, late))
     }
 
     /// The logger may have been closed while the record was being written.
@@ -286,7 +285,8 @@ impl Core {
     ///
     /// The slot must have room for `before_data` bytes.
     #[inline(always)]
-    unsafe fn put_prefix(&self, shard: &Shard, slot: Slot, level: Level, len: usize) {
+    unsafe fn put_prefix(&self, ticket: &Ticket<'_>, level: Level, len: usize) {
+        let Ticket { seat, shard, slot, .. } = *ticket;
         let length = ((self.before_data - LENGTH + len) as u32).to_le_bytes();
         // SAFETY: the length comes first, and the header of the kind lies within `before_data`.
         unsafe {
@@ -302,8 +302,8 @@ impl Core {
                     let event = EventHeader {
                         time_ns: clock::now(self.time_source),
                         sequence: shard.accepted(),
-                        thread: match shard.thread() {
-                            // The overflow's shard has no thread of its own.
+                        thread: match seat.thread() {
+                            // The seat of the overflow has no thread of its own.
                             0 => local::thread_id(),
                             thread => thread,
                         },
@@ -335,22 +335,21 @@ impl Core {
             let Some(inside) = Inside::enter() else {
                 return Err(self.drop_one(Dropped::Reentered));
             };
-            let (index, refused) = match self.acquire(inside, need) {
+            let index = match self.acquire(inside, need) {
                 Ok(ticket) => return Ok(ticket),
-                Err(refused) => refused,
+                Err(Failed::Refused(index, Refused::Full)) => index,
+                Err(Failed::Refused(_, Refused::Sealed)) => {
+                    return Err(self.drop_one(Dropped::Closed));
+                }
+                Err(Failed::Reentered) => return Err(self.drop_one(Dropped::Reentered)),
             };
-            match refused {
-                Refused::Sealed => return Err(self.drop_one(Dropped::Closed)),
-                Refused::Reentered => return Err(self.drop_one(Dropped::Reentered)),
-                Refused::Full => {}
-            }
             self.starved.store(true, Ordering::Relaxed);
             self.bell.ring();
             match self.patience(&mut waiting_since) {
                 Ok(patience) => self.room.wait(patience, || {
                     self.is_closed()
                         || self.pool.shard(index).has_room(need)
-                        || self.pool.may_claim(need)
+                        || self.pool.may_move(need)
                 }),
                 Err(cause) => {
                     self.pool.shard(index).dropped.fetch_add(1, Ordering::Relaxed);
@@ -378,58 +377,41 @@ impl Core {
         }
     }
 
-    /// Begins a record in a shard of the thread's own, or in the overflow; else says which shard had no room.
-    fn acquire(&self, inside: Inside, need: usize) -> Result<Ticket<'_>, (usize, Refused)> {
+    /// Begins a record in a shard of the thread's own, or in the overflow.
+    fn acquire(&self, inside: Inside, need: usize) -> Result<Ticket<'_>, Failed> {
         let pool = &self.pool;
+        let token = token::token();
+        // Only events need to know, and asking the kernel takes a third of a thread's first call.
+        let thread = || if self.kind == Kind::Event { local::thread_id() } else { 0 };
         // First choice: a shard with room. A thread that finds none with room takes any that is free.
-        let first = || pool.claim(need).or_else(|| pool.claim(0));
+        let first = || {
+            let shard = pool.claim(need).or_else(|| pool.claim(0))?;
+            pool.seat(token, thread(), shard)
+        };
         let own = inside.with_claim(
             self.id,
             || Arc::downgrade(pool),
             first,
             |claim| {
-                if claim.shard.is_none() && claim.kept && pool.any_free() {
-                    claim.shard = pool.leave_overflow(need);
+                if claim.seat.is_none() && claim.kept && pool.any_free() {
+                    claim.seat = pool.leave_overflow(token, thread(), need);
                 }
-                let mut index = claim.shard?;
-                self.make_own(index);
-                let mut begun = pool.shard(index).begin(need, &self.bell);
-                if matches!(begun, Err(Refused::Full))
-                    && let Some(to) = pool.migrate(index, need)
-                {
-                    index = to;
-                    claim.shard = Some(to);
-                    self.make_own(to);
-                    begun = pool.shard(to).begin(need, &self.bell);
+                let index = claim.seat?;
+                let begun = pool.begin_seated(index, need, &self.bell);
+                if begun.is_none() {
+                    claim.seat = None;
                 }
-                Some(match begun {
-                    Ok(slot) => Ok(Ticket { shard: pool.shard(index), slot, _shared: None }),
-                    Err(refused) => Err((index, refused)),
+                begun.map(|begun| {
+                    let Begun { shard, slot } = begun?;
+                    Ok(Ticket { seat: pool.seats.get(index), token, shard, slot, _shared: None })
                 })
             },
         );
         own.unwrap_or_else(|| {
             let (guard, begun) = pool.begin_overflow(need, &self.bell);
-            match begun {
-                Ok(slot) => {
-                    let shard = pool.shard(*guard);
-                    Ok(Ticket { shard, slot, _shared: Some((guard, inside)) })
-                }
-                Err(refused) => Err((*guard, refused)),
-            }
+            let Begun { shard, slot } = begun?;
+            Ok(Ticket { seat: pool.shared(), token: 0, shard, slot, _shared: Some((guard, inside)) })
         })
-    }
-
-    /// Makes the calling thread, which has claimed the shard, its owner in all eyes.
-    fn make_own(&self, index: usize) {
-        let shard = self.pool.shard(index);
-        let token = hints::token();
-        if !shard.is_owned_by(token) {
-            // Only events need to know, and asking the kernel takes a third of a thread's first call.
-            let thread = if self.kind == Kind::Event { local::thread_id() } else { 0 };
-            shard.own(token, thread);
-        }
-        self.hints.put(token, shard);
     }
 
     // ---- The flusher's view ----
@@ -584,7 +566,7 @@ impl Core {
             return false;
         }
         let deadline = Instant::now() + self.flush_timeout;
-        let quiet = seal_all(self.pool.shards().iter(), || Instant::now() < deadline);
+        let quiet = self.pool.seal(|| Instant::now() < deadline);
         if !quiet {
             // Somebody may still be writing to it, so it stays for ever.
             std::mem::forget(self.region.lock().take());

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -103,6 +104,48 @@ fn a_burst_uses_the_whole_buffer_from_one_thread() {
     faults.clear();
     logger.close().unwrap();
     assert_eq!(records(&options.path).len(), 1024);
+}
+
+#[test]
+fn a_burst_uses_the_shards_of_silent_threads_who_go_on_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (layer, faults) = flightring_blockfile::testing::FaultLayer::new();
+    let options = Options { layer, ..options(&folder) };
+    let logger = Logger::open(&options).unwrap();
+    let (said, barrier) = (Barrier::new(9), Barrier::new(9));
+    let record = [7; 1020];
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let (logger, said, barrier) = (&logger, &said, &barrier);
+            scope.spawn(move || {
+                logger.write(&[thread, 1]).unwrap();
+                said.wait();
+                barrier.wait();
+                logger.write(&[thread, 2]).unwrap();
+            });
+        }
+        said.wait();
+        logger.flush(Duration::from_secs(20)).unwrap();
+        // A pass that finds nothing new, so that the flusher knows who is silent.
+        logger.flush(Duration::from_secs(20)).unwrap();
+        let error = flightring_blockfile::testing::Fault::Error(28);
+        faults.plan(flightring_blockfile::testing::Op::Write, 0, u64::MAX, error);
+        // Nine shards of 128 KiB, the overflow's included; each held a short record before, so one less fits.
+        let fitted = support::write_until(&logger, &record, Dropped::Full);
+        assert!(fitted >= 9 * 127, "{fitted} records");
+        faults.clear();
+        logger.flush(Duration::from_secs(20)).unwrap();
+        barrier.wait();
+    });
+    logger.close().unwrap();
+    let stats = logger.stats();
+    assert_eq!((stats.accepted, stats.dropped), (stats.offered - stats.dropped, 1));
+    let read = records(&options.path);
+    assert_eq!(read.len() as u64, stats.accepted);
+    for thread in 0..8 {
+        let of: Vec<_> = read.iter().filter(|data| data.len() == 2 && data[0] == thread).collect();
+        assert_eq!(of, [&[thread, 1], &[thread, 2]]);
+    }
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_schedule_begins_a_new_file_by_itself() {
 #[test]
 fn what_was_logged_before_the_time_is_in_the_file_that_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let schedule = Schedule::Every(Duration::from_secs(2));
+    let schedule = Schedule::Every(Duration::from_secs(4));
     // Nothing is written to the file in between but what the schedule asks for.
     let flush_interval = Duration::from_secs(3600);
     let options = Options {
@@ -139,7 +139,7 @@ fn what_was_logged_before_the_time_is_in_the_file_that_ends() {
     };
     let logger = Logger::open(&options).unwrap();
     // The time passes over an empty file, too: the next record's file lasts until the next time.
-    thread::sleep(Duration::from_millis(2100));
+    thread::sleep(Duration::from_millis(4100));
     logger.write(b"old").unwrap();
     logger.flush(SOON).unwrap();
     logger.write(b"older").unwrap();
@@ -158,11 +158,11 @@ fn what_was_logged_before_the_time_is_in_the_file_that_ends() {
 #[test]
 fn a_schedule_goes_on_over_restarts() {
     let folder = tempfile::tempdir().unwrap();
-    let schedule = Schedule::Every(Duration::from_secs(1));
+    let schedule = Schedule::Every(Duration::from_secs(4));
     let options = options(&folder, Rotation { schedule, ..Rotation::default() });
     for (round, names) in [(0u64, 1), (1, 1), (2, 2)] {
         if round == 2 {
-            thread::sleep(Duration::from_millis(1100));
+            thread::sleep(Duration::from_millis(4100));
         }
         let logger = Logger::open(&options).unwrap();
         logger.write(&round.to_le_bytes()).unwrap();

@@ -56,7 +56,7 @@ impl Reservation<'_> {
         match self.ticket.take() {
             Some(ticket) => {
                 // SAFETY: the slot was begun with room for it.
-                unsafe { core.put_prefix(ticket.shard, ticket.slot, self.level, len) };
+                unsafe { core.put_prefix(&ticket, self.level, len) };
                 core.publish(&ticket, core.before_data + len)
             }
             None => Err(core.drop_one(Dropped::Closed)),
@@ -67,7 +67,7 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            ticket.shard.abandon();
+            ticket.seat.abandon();
         }
     }
 }
