@@ -12,7 +12,9 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 fn run(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flightring"));
+    // What runs the tests may ignore signals, as a shell's background jobs do; the command would go on ignoring them.
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_flightring")]);
     command.args(["run", "--pty"]).args(args).env_remove("FLIGHTRING_TOKEN");
     command
 }

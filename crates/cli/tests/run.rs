@@ -9,7 +9,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 fn run(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flightring"));
+    // What runs the tests may ignore signals, as a shell's background jobs do; the command would go on ignoring them.
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_flightring")]);
     command.arg("run").args(args).env_remove("FLIGHTRING_TOKEN").stdin(Stdio::null());
     command
 }

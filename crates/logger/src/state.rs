@@ -410,7 +410,13 @@ impl Core {
         own.unwrap_or_else(|| {
             let (guard, begun) = pool.begin_overflow(need, &self.bell);
             let Begun { shard, slot } = begun?;
-            Ok(Ticket { seat: pool.shared(), token: 0, shard, slot, _shared: Some((guard, inside)) })
+            Ok(Ticket {
+                seat: pool.shared(),
+                token: 0,
+                shard,
+                slot,
+                _shared: Some((guard, inside)),
+            })
         })
     }
 
