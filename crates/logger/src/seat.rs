@@ -9,14 +9,15 @@
 //! the two sees the other's store (see [`crate::sync`]), a shard is never used by both.
 
 use std::ptr;
+use std::sync::Arc;
 
 use crate::shard::{Late, Shard, Slot};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, asymmetric, fence_light};
 
 /// The thread is in a call. Tokens are even.
 const INSIDE: usize = 1;
-/// The fewest seats of a table.
-const FEWEST: usize = 128;
+/// How many seats are found by their threads' tokens.
+const NEAR: usize = if cfg!(loom) { 2 } else { 128 };
 
 #[repr(align(64))]
 pub(crate) struct Seat {
@@ -157,54 +158,64 @@ impl Seat {
     }
 }
 
-/// A table of seats: a power of two of them, and one more that is shared.
-pub(crate) struct Seats(Box<[Seat]>);
+/// A table of seats. Clones are the same table.
+#[derive(Clone)]
+pub(crate) struct Seats(Arc<Table>);
+
+struct Table {
+    near: [Seat; NEAR],
+    /// Seats whose threads find them by the slow path only; the last is shared.
+    far: Box<[Seat]>,
+}
 
 impl Seats {
     /// Enough for the owners of so many shards, and for silent threads that lost theirs.
     pub(crate) fn new(shards: usize) -> Self {
-        let len = if cfg!(loom) { 2 } else { (2 * shards).next_power_of_two().max(FEWEST) };
-        Self((0..=len).map(|_| Seat::new()).collect())
+        let far = if cfg!(loom) { 0 } else { (2 * shards).saturating_sub(NEAR) };
+        Self(Arc::new(Table {
+            near: std::array::from_fn(|_| Seat::new()),
+            far: (0..=far).map(|_| Seat::new()).collect(),
+        }))
     }
 
     /// The first place of a thread.
     #[inline(always)]
-    fn index(&self, token: usize) -> usize {
+    fn index(token: usize) -> usize {
         // Spreads addresses that are multiples of a thread's stack apart.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        ((token as u64 >> 6).wrapping_mul(SPREAD) >> 32) as usize & (self.0.len() - 2)
+        ((token as u64 >> 6).wrapping_mul(SPREAD) >> (u64::BITS - NEAR.ilog2())) as usize
     }
 
     /// The seat where the thread with this token most often is.
     #[inline(always)]
     pub(crate) fn first(&self, token: usize) -> &Seat {
-        &self.0[self.index(token)]
+        &self.0.near[Self::index(token)]
     }
 
     /// Another one, for threads whose tokens collide.
     #[inline(always)]
     pub(crate) fn second(&self, token: usize) -> &Seat {
-        &self.0[self.index(token) ^ 1]
+        &self.0.near[Self::index(token) ^ 1]
     }
 
     pub(crate) fn get(&self, index: usize) -> &Seat {
-        &self.0[index]
+        self.0.near.get(index).unwrap_or_else(|| &self.0.far[index - NEAR])
     }
 
-    pub(crate) fn all(&self) -> &[Seat] {
-        &self.0
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Seat> {
+        self.0.near.iter().chain(&self.0.far)
     }
 
     /// The seat that no thread takes for itself.
     pub(crate) fn shared(&self) -> usize {
-        self.0.len() - 1
+        NEAR + self.0.far.len() - 1
     }
 
     /// Takes a free seat for a thread, as near to its first place as can be.
     pub(crate) fn sit(&self, token: usize, thread: u32) -> Option<usize> {
-        let first = self.index(token);
-        // A thread beyond the second finds its seat by the slow path, and as well.
-        (0..self.shared()).map(|step| first ^ step).find(|&index| self.0[index].sit(token, thread))
+        let first = Self::index(token);
+        let near = (0..NEAR).map(|step| first ^ step);
+        near.chain(NEAR..self.shared()).find(|&index| self.get(index).sit(token, thread))
     }
 }
 
@@ -245,8 +256,9 @@ mod tests {
     #[test]
     fn threads_find_seats_until_there_are_none() {
         let seats = Seats::new(100);
-        let tokens = || (1..=256).map(|n| n * 4096);
-        let mut taken: Vec<usize> = tokens().map(|token| seats.sit(token, 0).unwrap()).collect();
+        let tokens = (1..=seats.shared()).map(|n| n * 4096);
+        let mut taken: Vec<usize> = tokens.map(|token| seats.sit(token, 0).unwrap()).collect();
+        assert!(taken.len() >= 200);
         assert_eq!(seats.sit(2, 0), None);
         seats.get(taken[7]).stand_up();
         assert_eq!(seats.sit(2, 0), Some(taken[7]));

@@ -16,7 +16,7 @@ use crate::local::{self, Inside};
 use crate::options::{Geometry, Options, Overflow, TimeSource};
 use crate::pool::{Begun, Failed, OverflowGuard, Pool};
 use crate::region::{HUGE, Presence, Region};
-use crate::seat::Seat;
+use crate::seat::{Seat, Seats};
 use crate::shard::{LENGTH, Late, Refused, Shard, Slot};
 use crate::staging::Staging;
 use crate::token;
@@ -37,6 +37,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) struct Core {
     // What every record reads comes first.
+    seats: Seats,
     /// Raw records from this length on take the general way; 0 where the records are not raw.
     raw_limit: usize,
     pub(crate) bell: Arc<Bell>,
@@ -143,7 +144,9 @@ impl Core {
         let before_data = LENGTH + options.kind.record_header();
         let raw_limit =
             if options.kind == Kind::Raw { sizes.largest_record - before_data + 1 } else { 0 };
+        let pool = Arc::new(Pool::new(shards));
         Ok(Self {
+            seats: pool.seats.clone(),
             raw_limit,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             kind: options.kind,
@@ -152,7 +155,7 @@ impl Core {
             largest_record: sizes.largest_record,
             before_data,
             bell,
-            pool: Arc::new(Pool::new(shards)),
+            pool,
             generation: local::generation(),
             overflow: options.overflow,
             flush_timeout: options.flush_timeout,
@@ -218,7 +221,7 @@ impl Core {
     pub(crate) fn write(&self, level: Level, data: &[u8]) -> Result<(), Dropped> {
         let token = token::token();
         let need = LENGTH + data.len();
-        let seat = self.pool.seats.first(token);
+        let seat = self.seats.first(token);
         if data.len() < self.raw_limit
             && let Some((shard, slot)) = seat.begin(token, need)
         {
@@ -259,7 +262,7 @@ impl Core {
             return Err(self.drop_one(Dropped::TooLarge));
         }
         let token = token::token();
-        for seat in [self.pool.seats.first(token), self.pool.seats.second(token)] {
+        for seat in [self.seats.first(token), self.seats.second(token)] {
             if let Some((shard, slot)) = seat.begin(token, need) {
                 return Ok(Ticket { seat, token, shard, slot, _shared: None });
             }
