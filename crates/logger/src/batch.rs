@@ -7,8 +7,9 @@ use flightring_blockfile::{
     AppendError, Appender, BlockMeta, HEADER_LEN, Kind, TRAILER_LEN, block_len, seal, seal_summed,
 };
 
-use crate::cursor::Cursor;
+use crate::cursor::{Copied, Cursor};
 use crate::options::PAGE;
+use crate::piece::Piece;
 use crate::pool::Pool;
 use crate::region::Region;
 use crate::shard::Shard;
@@ -29,7 +30,16 @@ pub(crate) struct Batch {
     buf: Buffer,
     used: usize,
     pub(crate) blocks: Vec<Block>,
+    /// What goes to the file instead of the buffer.
+    in_place: Option<InPlace>,
 }
+
+/// A full frame of a shard, made a block where it stands.
+struct InPlace(*const u8);
+
+// SAFETY: the bytes are read only, and nobody writes them: the owner has gone on to the next frame and may not come back before the
+// flusher has freed this one, which it does after the write.
+unsafe impl Send for InPlace {}
 
 /// The memory of a batch. It is of huge pages where the system has them: the kernel pins each page for each direct write.
 struct Buffer(Region);
@@ -62,7 +72,7 @@ enum Added {
 impl Batch {
     pub(crate) fn new(bytes: usize) -> io::Result<Self> {
         let buf = Region::anonymous(bytes.next_multiple_of(PAGE), true, false)?;
-        Ok(Self { buf: Buffer(buf), used: 0, blocks: Vec::new() })
+        Ok(Self { buf: Buffer(buf), used: 0, blocks: Vec::new(), in_place: None })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,25 +108,19 @@ impl Batch {
             if copied.records == 0 && copied.full {
                 return Added::BatchFull;
             }
-            let block = BlockMeta {
-                record_count: copied.records,
-                first_ns: copied.first_ns,
-                last_ns: copied.last_ns,
-                ..*meta
-            };
+            if copied.bytes == 0 && !copied.damaged {
+                // The rest of a frame that nothing came into any more. It is freed with what follows.
+                *cursor = after;
+                continue;
+            }
+            let block = copied.block(meta);
             let Ok(len) = seal_summed(free, copied.bytes, copied.sum, &block, align) else {
                 // Cannot be: the room was measured for it.
                 return Added::BatchFull;
             };
             debug_assert_eq!(block_len(copied.bytes, align), Some(len));
             self.used += len;
-            self.blocks.push(Block {
-                end: self.used,
-                shard: Some((index, after)),
-                payload: copied.bytes,
-                damaged: copied.damaged,
-                meta: block,
-            });
+            self.push(index, after, copied, block);
             *cursor = after;
             *meta = block.next();
         }
@@ -124,6 +128,7 @@ impl Batch {
     }
 
     pub(crate) fn clear(&mut self) {
+        self.in_place = None;
         self.used = 0;
         self.blocks.clear();
     }
@@ -192,8 +197,75 @@ impl Batch {
         }
     }
 
+    /// Takes what comes next of a shard, up to `piece.stop`, into the empty batch: the frame as it stands, if it is a whole one. Moves
+    /// the cursor; `meta` becomes the identity of the next block. False if a record does not fit.
+    pub(crate) fn take(
+        &mut self,
+        pool: &Pool,
+        cursors: &mut [Cursor],
+        piece: Piece,
+        meta: &mut BlockMeta,
+        align: usize,
+    ) -> bool {
+        let Piece { index, stop, whole } = piece;
+        let (shard, cursor) = (pool.shard(index), &mut cursors[index]);
+        let before = *cursor;
+        if whole {
+            self.take_frame(index, shard, cursor, stop, meta, align);
+        } else {
+            self.add(index, shard, cursor, stop, meta, align);
+        }
+        *cursor != before
+    }
+
+    /// Makes the frame from the cursor to `end` a block.
+    fn take_frame(
+        &mut self,
+        index: usize,
+        shard: &Shard,
+        cursor: &mut Cursor,
+        end: u64,
+        meta: &mut BlockMeta,
+        align: usize,
+    ) {
+        let timed = meta.kind.record_header() >= 8;
+        let mut after = *cursor;
+        let begin = after.settled(shard);
+        let passed = after.pass_over(shard, end, timed);
+        let memory = shard.base().wrapping_add(begin as usize).wrapping_sub(HEADER_LEN);
+        // SAFETY: from the header of this frame to that of the next one, which the storage has room for. The owner has
+        // published the end of the frame, so it is outside; the flusher, which calls this, has not freed it; and what was
+        // written to the file from here before, if that failed, is not being written any more.
+        let frame =
+            unsafe { std::slice::from_raw_parts_mut(memory, (end - cursor.position) as usize) };
+        let block = passed.block(meta);
+        let Ok(len) = seal_summed(frame, passed.bytes, passed.sum, &block, align) else {
+            // Cannot be: the owner left room for it.
+            return;
+        };
+        self.used = len;
+        self.in_place = Some(InPlace(memory));
+        self.push(index, after, passed, block);
+        *cursor = after;
+        *meta = block.next();
+    }
+
+    fn push(&mut self, index: usize, after: Cursor, copied: Copied, meta: BlockMeta) {
+        let (shard, payload, damaged) = (Some((index, after)), copied.bytes, copied.damaged);
+        self.blocks.push(Block { end: self.used, shard, payload, damaged, meta });
+    }
+
+    /// What goes to the file.
+    fn bytes(&self) -> &[u8] {
+        match &self.in_place {
+            // SAFETY: `take_frame` saw that the bytes are there; that nobody writes them is said above.
+            Some(frame) => unsafe { std::slice::from_raw_parts(frame.0, self.used) },
+            None => &self.buf[..self.used],
+        }
+    }
+
     /// Appends all blocks to the file.
     pub(crate) fn write_to(&self, appender: &mut Appender) -> Result<(), AppendError> {
-        appender.append(&self.buf[..self.used])
+        appender.append(self.bytes())
     }
 }

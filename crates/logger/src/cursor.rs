@@ -1,6 +1,6 @@
 //! The flusher's place in a shard, and how it copies from there.
 
-use flightring_blockfile::sum_records;
+use flightring_blockfile::{BlockMeta, sum_records};
 
 use crate::shard::{LENGTH, PAD, Shard};
 use crate::stream;
@@ -26,6 +26,18 @@ pub(crate) struct Copied {
     pub(crate) full: bool,
     /// A length was impossible: somebody wrote over the ring. The rest up to the target was given up.
     pub(crate) damaged: bool,
+}
+
+impl Copied {
+    /// The identity of a block of these records, which would be `meta` but for them.
+    pub(crate) fn block(&self, meta: &BlockMeta) -> BlockMeta {
+        BlockMeta {
+            record_count: self.records,
+            first_ns: self.first_ns,
+            last_ns: self.last_ns,
+            ..*meta
+        }
+    }
 }
 
 /// Records are found by walking their lengths, and moved by runs of about this size: small enough that the bytes
@@ -59,32 +71,82 @@ impl Cursor {
         dst: &mut [u8],
         timed: bool,
     ) -> Copied {
+        let room = dst.len();
+        let done = self.walk(shard, target, room, timed, |run, at| {
+            // SAFETY: the run lies in the ring, `walk` lets no more than `room` bytes pass, and the ring and `dst` are
+            // different memory.
+            unsafe { stream::copy(run.as_ptr(), dst.as_mut_ptr().add(at), run.len()) };
+        });
+        stream::finish();
+        done
+    }
+
+    /// As [`Self::copy`], but leaves the records where they are: all of the frame that begins at the cursor and ends at `end`.
+    ///
+    /// Records without a time are not even walked over; the owner has counted them.
+    pub(crate) fn pass_over(&mut self, shard: &Shard, end: u64, timed: bool) -> Copied {
+        let offset = self.settled(shard);
+        match shard.filled(offset) {
+            Some(bytes) if !timed && bytes <= shard.frames().usable(end - self.position) => {
+                // SAFETY: the owner has published the frame, and does not touch it until it is freed.
+                let all = unsafe {
+                    std::slice::from_raw_parts(shard.base().add(offset as usize), bytes as usize)
+                };
+                self.move_to(shard, end);
+                let (records, sum) = (shard.records(offset), sum_records(0, all));
+                Copied { bytes: all.len(), records, sum, ..Copied::default() }
+            }
+            _ => self.walk(shard, end, usize::MAX, timed, |_, _| {}),
+        }
+    }
+
+    /// Walks over whole records up to `target`, at most `room` bytes of them, and shows them run by run, with the bytes that
+    /// were before.
+    #[inline(always)]
+    fn walk(
+        &mut self,
+        shard: &Shard,
+        target: u64,
+        room: usize,
+        timed: bool,
+        mut show: impl FnMut(&[u8], usize),
+    ) -> Copied {
         let mut done = Copied::default();
+        let frames = shard.frames();
         self.settle(shard);
         while self.position < target {
-            let lap_end = self.lap + shard.capacity();
             let origin = shard.base().wrapping_sub(self.lap as usize);
-            let stop = target.min(lap_end);
             let start = self.position;
+            let begin = self.lap + frames.begin(start - self.lap);
+            let frame_end = self.lap + frames.end(start - self.lap);
+            let (mut usable, is_left) = (frames.usable(frame_end), frame_end <= target);
+            if is_left && let Some(bytes) = shard.filled(begin - self.lap) {
+                done.damaged |= begin + bytes < start || begin + bytes > usable;
+                usable = usable.min(begin + bytes);
+            }
+            let stop = target.min(usable);
             let run_end = stop.min(start + RUN);
             // The way from length to length is a chain of loads, each of which would wait for memory.
-            let ahead = (run_end - self.lap, stop.min(run_end + RUN) - self.lap);
-            stream::fetch(
-                shard.base().wrapping_add(ahead.0 as usize),
-                (ahead.1 - ahead.0) as usize,
-            );
-            let (mut next, mut records, mut end_of_lap) = (start, 0, false);
-            while next < run_end {
-                if lap_end - next < LENGTH as u64 {
-                    end_of_lap = true;
+            let ahead = stop.min(run_end + RUN).saturating_sub(run_end);
+            stream::fetch(origin.wrapping_add(run_end as usize), ahead as usize);
+            let (mut next, mut records, mut end_of_frame) = (start, 0, false);
+            loop {
+                if next >= run_end {
+                    end_of_frame = is_left && next >= usable;
+                    break;
+                }
+                if next + LENGTH as u64 > usable {
+                    end_of_frame = is_left;
+                    done.damaged |= !is_left;
                     break;
                 }
                 let at = origin.wrapping_add(next as usize);
-                // SAFETY: the four bytes lie in [head, tail) and before the end of the lap, which the owner
+                // SAFETY: the four bytes lie in [head, tail) and before the end of the frame, which the owner
                 // published and does not touch until the position is freed.
                 let length = u32::from_le(unsafe { at.cast::<u32>().read_unaligned() });
-                if length == PAD {
-                    end_of_lap = true;
+                if length == PAD && !frames.is_divided() {
+                    end_of_frame = is_left;
+                    done.damaged |= !is_left;
                     break;
                 }
                 let end = next + LENGTH as u64 + u64::from(length);
@@ -92,7 +154,7 @@ impl Cursor {
                     done.damaged = true;
                     break;
                 }
-                if done.bytes as u64 + (end - start) > dst.len() as u64 {
+                if (done.bytes as u64).saturating_add(end - start) > room as u64 {
                     done.full = true;
                     break;
                 }
@@ -107,27 +169,24 @@ impl Cursor {
                 records += 1;
             }
             let len = (next - start) as usize;
-            // SAFETY: [start, next) was walked above and lies in the published part of this lap; `dst` has room for
-            // it after what was copied before, which the walk checked; the ring and `dst` are different memory.
-            unsafe {
-                let run = origin.wrapping_add(start as usize);
-                done.sum = sum_records(done.sum, std::slice::from_raw_parts(run, len));
-                stream::copy(run, dst.as_mut_ptr().add(done.bytes), len);
-            }
+            // SAFETY: [start, next) was walked above and lies in the published part of this frame.
+            let run = unsafe {
+                std::slice::from_raw_parts(origin.wrapping_add(start as usize).cast_const(), len)
+            };
+            done.sum = sum_records(done.sum, run);
+            show(run, done.bytes);
             done.bytes += len;
             done.records += records;
             self.position = next;
-            if done.damaged {
-                self.skip_to(shard, target);
-            } else if end_of_lap || next == lap_end {
-                self.lap = lap_end;
-                self.position = lap_end;
+            if end_of_frame {
+                self.position = frame_end;
             }
+            let to = if done.damaged { target } else { self.position };
+            self.move_to(shard, to);
             if done.full {
                 break;
             }
         }
-        stream::finish();
         done
     }
 
@@ -139,8 +198,14 @@ impl Cursor {
         }
     }
 
-    fn skip_to(&mut self, shard: &Shard, target: u64) {
-        self.position = target;
+    /// Where in the storage the cursor stands.
+    pub(crate) fn settled(&mut self, shard: &Shard) -> u64 {
+        self.settle(shard);
+        self.position - self.lap
+    }
+
+    fn move_to(&mut self, shard: &Shard, position: u64) {
+        self.position = position;
         while self.position >= self.lap + shard.capacity() {
             self.lap += shard.capacity();
         }

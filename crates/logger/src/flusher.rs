@@ -7,7 +7,9 @@
 //! pass copies again.
 //!
 //! There are two output buffers, the double buffer of this design: while one is being written, by a second thread,
-//! the other is filled. A pass that fits one buffer is written by the flusher itself.
+//! the other is filled. A pass that fits one buffer is written by the flusher itself. A frame that its owner has filled (see
+//! [`crate::frame`]) is not copied, but written from where it stands; what is in frames that are still being filled waits
+//! for the interval, for somebody who flushes, or for a writer who needs the room.
 
 use std::fs;
 use std::io;
@@ -24,10 +26,14 @@ use crate::cursor::Cursor;
 use crate::drops::Drops;
 use crate::files::Files;
 use crate::local;
-use crate::pipe::{Pipe, Written};
+use crate::pipe::Pipe;
 use crate::staging::Staging;
 use crate::state::{Core, errno};
 use crate::{CloseError, Options, RotateError, Sync};
+
+mod pass;
+
+use pass::Leave;
 
 /// What the flusher knows about one logger.
 pub(crate) struct Log {
@@ -67,8 +73,6 @@ pub(crate) struct Log {
 
 /// First and longest time between attempts to write to a file that refuses.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-/// A pass that takes along what is published meanwhile ends with this many batches, for all else that the flusher does.
-const BATCHES_A_PASS: u32 = 32;
 /// How often closing tries again to write to a file that refuses, without getting any further.
 const LAST_ATTEMPTS: u32 = 3;
 
@@ -124,173 +128,6 @@ impl Log {
         }
     }
 
-    /// Takes over the blocks of a batch that the file holds, and gives their space back to the writers.
-    fn commit(&mut self, batch: &Batch, accepted: usize) {
-        let blocks = || batch.blocks.iter().take_while(|block| block.end <= accepted);
-        for block in blocks() {
-            if let Some((shard, cursor)) = block.shard {
-                self.committed[shard] = cursor;
-            } else {
-                self.drops.reported();
-            }
-            self.committed_meta = BlockMeta { kind: self.meta.kind, ..block.meta.next() };
-        }
-        self.note();
-        let counters = &self.core.counters;
-        for block in blocks() {
-            counters.blocks.fetch_add(1, Ordering::Relaxed);
-            if let Some((shard, cursor)) = block.shard {
-                counters.written.fetch_add(block.meta.record_count.into(), Ordering::Release);
-                counters.payload.fetch_add(block.payload as u64, Ordering::Relaxed);
-                self.core.pool.shard(shard).free_up_to(cursor.position, cursor.lap());
-            }
-            if block.damaged {
-                counters.damaged.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        if accepted > 0 {
-            counters.disk.fetch_add(accepted as u64, Ordering::Relaxed);
-            self.dirty = self.sync != Sync::EachBatch;
-            self.core.made_room();
-        }
-    }
-
-    /// Takes over what became of a batch, and puts the batch back.
-    fn settle(&mut self, written: Written, output: &mut Output) -> io::Result<()> {
-        let Written { batch, result, took, len, direct, fallback } = written;
-        let counters = &self.core.counters;
-        took.into_iter().for_each(|took| counters.write_time.record(took));
-        counters.direct.store(direct, Ordering::Relaxed);
-        *counters.fallback.lock() = fallback;
-        self.len = len;
-        let accepted = result.as_ref().map_or_else(|error| error.accepted, |()| batch.len());
-        self.commit(&batch, accepted);
-        output.put_back(batch);
-        result.map_err(|error| error.source)
-    }
-
-    /// Waits for the next batch that is being written; there must be one.
-    fn await_write(&mut self, output: &mut Output) -> io::Result<()> {
-        match output.pipe.wait()? {
-            Some(written) => self.settle(written, output),
-            None => Err(io::Error::other("an output buffer was lost with its thread")),
-        }
-    }
-
-    /// Waits for all that is being written, and has the file back.
-    fn await_all(&mut self, output: &mut Output) -> io::Result<()> {
-        if self.appender.is_some() {
-            return Ok(());
-        }
-        let mut result = Ok(());
-        while let Some(written) = output.pipe.wait()? {
-            // Those behind one that failed only say so.
-            result = result.and(self.settle(written, output));
-        }
-        self.appender = Some(output.pipe.take_back()?);
-        result
-    }
-
-    /// Sets the targets to what is published now.
-    fn aim(&mut self) {
-        let cursors = &self.cursors;
-        self.core.pool.targets(|index| cursors[index].position, &mut self.targets);
-    }
-
-    /// Copies from the shards up to the targets. Returns whether all fits the batch.
-    fn fill(&mut self, batch: &mut Batch) -> bool {
-        batch.fill(
-            &self.core.pool,
-            &mut self.cursors,
-            &self.targets,
-            &mut self.meta,
-            self.align,
-            &mut self.first_shard,
-        )
-    }
-
-    /// Whether somebody waits for the pass to end.
-    fn is_awaited(&self) -> bool {
-        self.core.has_waiting() || self.core.rotation_asked().is_some() || self.files.is_late()
-    }
-
-    /// Moves everything published now into the file. Returns whether there was anything.
-    fn write_out(&mut self, output: &mut Output) -> io::Result<bool> {
-        let mut any = false;
-        let result = self.write_batches(output, &mut any);
-        // The first failure is the cause of the others.
-        let result = result.and(self.await_all(output));
-        if result.is_err() {
-            // What was copied and is not in the file is copied again.
-            self.drops.not_written();
-            self.cursors.clone_from(&self.committed);
-            self.meta = self.committed_meta;
-        }
-        result.map(|()| any)
-    }
-
-    /// As [`Self::write_out`]; afterwards batches may still be under way.
-    fn write_batches(&mut self, output: &mut Output, any: &mut bool) -> io::Result<()> {
-        self.aim();
-        for batches in 1.. {
-            let mut batch = loop {
-                if let Some(batch) = output.spare() {
-                    break batch;
-                }
-                self.await_write(output)?;
-            };
-            batch.clear();
-            if batches == 1 {
-                self.drops.report(&self.core, &mut batch, &mut self.meta, self.align);
-            }
-            let mut all = self.fill(&mut batch);
-            if !all && batch.is_empty() {
-                output.put_back(batch);
-                return Err(io::Error::other("a record does not fit an output buffer"));
-            }
-            let last_wait = if all { self.await_all(output) } else { Ok(()) };
-            // Under load more was published meanwhile. Taken along, it makes this write a large one.
-            if all
-                && last_wait.is_ok()
-                && batches > 1
-                && batches < BATCHES_A_PASS
-                && !self.is_awaited()
-            {
-                self.aim();
-                all = self.fill(&mut batch);
-            }
-            let ready = last_wait.and_then(|()| self.end_file_if_full(output));
-            if ready.is_err() || batch.is_empty() {
-                output.put_back(batch);
-                return ready;
-            }
-            *any = true;
-            self.core.counters.set_swaps.fetch_add(1, Ordering::Relaxed);
-            let here = if all { Err(batch) } else { output.pipe.submit(&mut self.appender, batch) };
-            if let Err(batch) = here {
-                self.await_all(output)?;
-                if let Some(appender) = &mut self.appender {
-                    let written = Written::write(appender, batch);
-                    self.settle(written, output)?;
-                }
-            }
-            if all {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Begins a new file if what was written, and is being written, fills this one.
-    fn end_file_if_full(&mut self, output: &mut Output) -> io::Result<()> {
-        if self.files.is_full(self.len + output.pipe.bytes) {
-            self.await_all(output)?;
-            // A failure is counted, and the old file goes on.
-            let _ = self.begin_file();
-        }
-        Ok(())
-    }
-
     /// Begins a new file, between two writes.
     fn begin_file(&mut self) -> io::Result<()> {
         let Some(appender) = &mut self.appender else { return Ok(()) };
@@ -338,10 +175,15 @@ impl Log {
     /// One pass, for the flushes that wait and for the writers that need room.
     fn pass(&mut self, output: &mut Output, interval: bool) -> io::Result<()> {
         let began = Instant::now();
-        let ticket = self.core.begin_pass();
+        let (ticket, starved) = self.core.begin_pass();
         let asked = self.core.has_waiting();
+        let leave = match (interval || asked || self.retry_at.is_some(), starved) {
+            (true, _) => Leave::Nothing,
+            (false, true) => Leave::AfterOthers,
+            (false, false) => Leave::Begun,
+        };
         self.follow_path();
-        let result = self.write_out(output).and_then(|any| {
+        let result = self.write_out(output, leave).and_then(|any| {
             if asked || (interval && self.sync == Sync::Interval) {
                 self.make_durable()?;
             }

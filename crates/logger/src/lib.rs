@@ -21,7 +21,9 @@
 //!
 //! The **flusher** reads the tails of all shards, copies what lies before them into a batch of blocks, appends the
 //! batch to the file in one write, and then frees the space. It takes what is published and waits for nobody, and
-//! nobody waits for it unless the caller asked for that. Two batches, swapped, let copying and writing overlap.
+//! nobody waits for it unless the caller asked for that. Two batches, swapped, let copying and writing overlap. Under load
+//! it does not even copy: shards of 2 MiB and more are divided into *frames*, which their owners fill such that a full one needs only
+//! a header and a trailer to be a block of the file.
 //!
 //! **Who owns what.** Free shards are bits in a bitmap; a thread claims one on its first call and gives it back when it
 //! ends. A thread whose shard is full moves to another one with room before anything is dropped: to a free one, or to that of
@@ -47,7 +49,7 @@
 //!
 //! **Size of the buffer.** It is what a burst may use while the disk is busy. A buffer that fits the processor's cache (a few
 //! megabytes) makes calls cheaper and saves processor time on the way to the disk; see `docs/benchmarks/logger.md`. A burst
-//! may use all of it, whichever threads write it. A record is at most half a shard long, and fits an output buffer;
+//! may use all of it, whichever threads write it. A record is at most half a shard long, and fits a frame and an output buffer;
 //! [`Logger::largest_record`] is the exact number.
 //!
 //! **Numbers.** [`Logger::stats`] is cheap. A [`Watch`] is told them now and then, by the flusher; other processes find them
@@ -86,12 +88,14 @@ mod engine;
 mod error;
 mod files;
 mod flusher;
+mod frame;
 mod histogram;
 mod local;
 mod logger;
 #[cfg(all(test, loom))]
 mod model;
 mod options;
+mod piece;
 mod pipe;
 mod place;
 mod pool;

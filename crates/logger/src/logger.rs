@@ -358,7 +358,7 @@ fn stage(
     meta: &BlockMeta,
 ) -> Option<io::Result<(Staging, Region)>> {
     (options.staging == StagingPolicy::Shared).then(|| {
-        let parts = (options.shards + 1, sizes.shard, sizes.batch);
+        let parts = (options.shards + 1, sizes.frames, sizes.batch);
         Staging::create(&options.staging_folder, &options.path, parts, meta, options.lock_memory)
     })
 }

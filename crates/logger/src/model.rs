@@ -7,12 +7,15 @@
 
 use std::sync::Arc;
 
+use flightring_blockfile::{HEADER_LEN, TRAILER_LEN};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::thread;
 
 use crate::bell::Bell;
 use crate::cursor::Cursor;
+use crate::frame::Frames;
+use crate::options::PAGE;
 use crate::pool::{Begun, Failed, Pool};
 use crate::seat::Seat;
 use crate::shard::{Late, Refused, Shard, Slot};
@@ -43,9 +46,23 @@ impl Ring {
         self.shadow.len() * 4
     }
 
+    /// Frames of a page, of which a few records fill one.
+    fn framed(&self, id: usize) -> Shard {
+        let frames = Frames::divided(self.capacity(), PAGE).unwrap();
+        // SAFETY: as in `shard`.
+        unsafe { Shard::new(id, self.bytes.as_ptr().cast_mut().cast(), frames, None) }
+    }
+
     fn shard(&self, id: usize) -> Shard {
         // SAFETY: the models keep the ring as long as the shard, and give each shard one of its own.
-        unsafe { Shard::new(id, self.bytes.as_ptr().cast_mut().cast(), self.capacity(), None) }
+        unsafe {
+            Shard::new(
+                id,
+                self.bytes.as_ptr().cast_mut().cast(),
+                Frames::undivided(self.capacity()),
+                None,
+            )
+        }
     }
 
     fn touch(&self, offset: usize, write: bool) {
@@ -69,6 +86,40 @@ impl Ring {
         unsafe {
             slot.at.cast::<u32>().write_unaligned(4u32.to_le());
             slot.at.add(4).cast::<u32>().write_unaligned(value);
+        }
+    }
+
+    /// Fills a slot with a record of `need` bytes that begins with `value`.
+    fn fill_long(&self, slot: Slot, need: usize, value: u32) {
+        let offset = slot.at as usize - self.bytes.as_ptr() as usize;
+        self.touch(offset, true);
+        self.touch(offset + need - 4, true);
+        // SAFETY: the slot has room for `need` bytes.
+        unsafe {
+            slot.at.cast::<u32>().write_unaligned((need as u32 - 4).to_le());
+            slot.at.add(4).cast::<u32>().write_unaligned(value);
+        }
+    }
+
+    /// Does with the full frames in front of `target` what the flusher does: writes a header and a trailer around the records,
+    /// and frees the frame.
+    fn take_frames(&self, shard: &Shard, cursor: &mut Cursor, target: u64, found: &mut Vec<u32>) {
+        loop {
+            let offset = cursor.settled(shard);
+            let end = cursor.lap() + shard.frames().end(offset);
+            if end > target {
+                return;
+            }
+            let begin = shard.base().wrapping_add(offset as usize);
+            let passed = cursor.pass_over(shard, end, false);
+            assert!(!passed.damaged && passed.records == 1);
+            // SAFETY: the owner has published the frame, which holds a record.
+            found.push(unsafe { begin.add(4).cast::<u32>().read_unaligned() });
+            // The header, the last byte of the record, and the trailer at the end of the frame.
+            self.touch(offset as usize, true);
+            self.touch(offset as usize + HEADER_LEN + passed.bytes - 4, false);
+            self.touch(offset as usize + PAGE - TRAILER_LEN, true);
+            shard.free_up_to(cursor.position, cursor.lap());
         }
     }
 
@@ -198,6 +249,43 @@ fn published_records_are_read_whole_and_in_order_while_space_is_reused() {
         found.extend(ring.read(&shard, &mut cursor, shard.tail()));
         assert_eq!(found, accepted);
         assert_eq!(shard.accepted(), accepted.len() as u64);
+    });
+}
+
+#[test]
+fn a_frame_is_the_flushers_from_when_the_owner_has_left_it_until_it_is_freed() {
+    const LONG: usize = 3000;
+    // One of these fits a frame, and two frames fit the ring.
+    model(3, || {
+        let ring = Arc::new(Ring::new(2 * PAGE));
+        let shard = Arc::new(ring.framed(0));
+        let owner = {
+            let (ring, shard) = (Arc::clone(&ring), Arc::clone(&shard));
+            thread::spawn(move || {
+                let bell = Bell::default();
+                (1..=4)
+                    .filter(|&value| {
+                        let Ok(slot) = shard.begin(LONG, &bell) else { return false };
+                        ring.fill_long(slot, LONG, value);
+                        accepted(&shard, shard.publish(slot, LONG, false))
+                    })
+                    .collect::<Vec<u32>>()
+            })
+        };
+        let mut cursor = Cursor::default();
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            ring.take_frames(&shard, &mut cursor, shard.tail(), &mut found);
+        }
+        let accepted = owner.join().unwrap();
+        ring.take_frames(&shard, &mut cursor, shard.tail(), &mut found);
+        // What is in no full frame is copied.
+        let mut out = vec![0; 2 * PAGE];
+        let copied = cursor.copy(&shard, shard.tail(), &mut out, false);
+        assert!(!copied.damaged && !copied.full);
+        let rest = out[..copied.bytes].chunks(LONG);
+        found.extend(rest.map(|r| u32::from_ne_bytes([r[4], r[5], r[6], r[7]])));
+        assert_eq!(found, accepted);
     });
 }
 

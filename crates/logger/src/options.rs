@@ -5,6 +5,7 @@ use std::time::Duration;
 use flightring_blockfile::{FileLayer, Kind, Level, OsLayer};
 
 use crate::OpenError;
+use crate::frame::{Frames, LARGEST};
 use crate::rotate::{Rotation, Schedule};
 use crate::staging::DEFAULT_FOLDER;
 
@@ -132,6 +133,9 @@ pub struct Options {
     pub lock_memory: bool,
     /// The operations on files; replaced in tests.
     pub layer: Arc<dyn FileLayer>,
+    /// Bytes of a frame at most: tests divide small buffers.
+    #[doc(hidden)]
+    pub largest_frame: usize,
 }
 
 impl Options {
@@ -159,6 +163,7 @@ impl Options {
             huge_pages: true,
             lock_memory: false,
             layer: Arc::new(OsLayer),
+            largest_frame: LARGEST,
         }
     }
 
@@ -196,11 +201,15 @@ impl Options {
         if self.kind == Kind::Marker {
             return bad("the record kind is 'marker', which only the logger writes".into());
         }
+        if self.largest_frame < PAGE {
+            return bad(format!("frames of {} bytes; choose at least {PAGE}", self.largest_frame));
+        }
         let batch = (self.buffer_size / 4).clamp(SMALLEST_BATCH, LARGEST_BATCH);
+        let frames = Frames::of(shard, self.largest_frame);
         // A record fits an empty shard wherever its lap stands, and a block of its own in a batch, whatever the
         // alignment.
-        let largest_record = (shard / 2).min(batch - BLOCK_RESERVE);
-        Ok(Geometry { shard, batch, largest_record })
+        let largest_record = frames.largest().min(batch - BLOCK_RESERVE);
+        Ok(Geometry { shard, frames, batch, largest_record })
     }
 }
 
@@ -216,6 +225,8 @@ const BLOCK_RESERVE: usize = 2 * LARGEST_ALIGN;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) shard: usize,
+    /// How that is divided.
+    pub(crate) frames: Frames,
     /// One of the two output buffers.
     pub(crate) batch: usize,
     /// With its length and record header.

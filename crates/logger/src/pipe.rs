@@ -147,6 +147,11 @@ impl Pipe {
         }
     }
 
+    /// Whether a batch was submitted that was not waited for.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.under_way > 0
+    }
+
     /// Waits for the next batch that was submitted; none if there is none.
     pub(crate) fn wait(&mut self) -> io::Result<Option<Written>> {
         if self.under_way == 0 {

@@ -83,7 +83,7 @@ fn bring_back(leftover: Leftover, options: &Options) -> Result<Recovered, OpenEr
                 let (line, base) = staging.shard(index);
                 // SAFETY: line and bytes are in the region, which is mapped to the end of this function; nobody else
                 // uses them, because their process is dead and the file is locked.
-                unsafe { Shard::new(index, base, staging.shard_size(), Some(line)) }
+                unsafe { Shard::new(index, base, staging.frames(), Some(line)) }
             })
             .collect();
         let count = shards.len();

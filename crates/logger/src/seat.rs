@@ -226,7 +226,14 @@ mod tests {
 
     fn shard(storage: &mut [u8]) -> Shard {
         // SAFETY: the tests keep the storage, which is the shard's alone, as long as the shard.
-        unsafe { Shard::new(0, storage.as_mut_ptr(), storage.len(), None) }
+        unsafe {
+            Shard::new(
+                0,
+                storage.as_mut_ptr(),
+                crate::frame::Frames::undivided(storage.len()),
+                None,
+            )
+        }
     }
 
     #[test]

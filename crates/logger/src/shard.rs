@@ -1,10 +1,11 @@
 //! One shard: a ring of records with one owner who writes and one flusher who reads.
 //!
 //! Positions are absolute and only grow. `tail` is where the owner writes next, `head` is up to where the flusher
-//! has freed; `tail - head` never exceeds the capacity. A record never wraps: the rest of a *lap* that is too short
-//! for it is skipped, with a length of [`PAD`] there (or nothing, where not even a length fits).
+//! has freed; `tail - head` never exceeds the capacity. A record crosses neither the end of a *lap* nor that of a frame
+//! (see [`crate::frame`]): the rest that is too short for it is skipped, with a length of [`PAD`] there (or nothing, where not even
+//! a length fits).
 //!
-//! The owner compares against one number, `limit`: the end of the lap, the end of the free space, or the next point
+//! The owner compares against one number, `limit`: the end of the frame, the end of the free space, or the next point
 //! where it looks around, whichever comes first. So a record costs the copy, a comparison and a release
 //! store; everything rare (wrapping, looking at `head` again, waking the flusher, being closed) is behind that
 //! comparison. A sealed shard has the limit 0.
@@ -17,13 +18,14 @@
 //! Who the owner is, and whether it is inside a call, is not known here, but by the seat that the shard is on (see [`crate::seat`]).
 
 use crate::bell::Bell;
+use crate::frame::Frames;
 use crate::staging::Line;
 use crate::stream;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crate::sync::{fence_light, spin_loop, yield_now};
 use std::ptr;
 
-/// A length that no record has: the rest of the lap is skipped.
+/// A length that no record has: the rest of the frame is skipped.
 pub(crate) const PAD: u32 = u32::MAX;
 /// Bytes of a record's length.
 pub(crate) const LENGTH: usize = 4;
@@ -68,8 +70,6 @@ pub(crate) struct Gate {
     pub(crate) position: u64,
 }
 
-/// The flusher is woken whenever a thread has written this much, or half a shard.
-const STEP: u64 = 1 << 20;
 /// A lap that is shorter than this, or than a quarter of the shard, goes on.
 const SHORTEST_LAP: u64 = 64 << 10;
 
@@ -92,11 +92,14 @@ pub(crate) struct Shard {
     lap: AtomicU64,
     /// The position at which a lap began before the storage's end was reached.
     rewound: AtomicU64,
+    /// What was accepted before the frame that the owner is in, and how many are in each frame that it has left.
+    first: AtomicU64,
+    records: Box<[AtomicU32]>,
     /// Bytes of the storage, from its first, that may have been written.
     touched: AtomicU64,
 
     // Rarely written.
-    capacity: u64,
+    frames: Frames,
     state: AtomicU32,
     /// The seat that it was put on last.
     seat: AtomicU32,
@@ -124,18 +127,19 @@ unsafe impl Send for Shard {}
 unsafe impl Sync for Shard {}
 
 impl Shard {
-    /// A shard over `capacity` bytes at `base`.
+    /// A shard over the storage at `memory`, divided into `frames`.
     ///
     /// # Safety
     ///
-    /// The bytes at `base` must be writable, belong to this shard alone, and stay mapped until it was sealed and its
-    /// owner was seen outside a call. `line`, when given, must be valid as long.
+    /// As many bytes at `memory` as the frames take must be writable, belong to this shard alone, and stay mapped until it was sealed
+    /// and its owner was seen outside a call. `line`, when given, must be valid as long.
     pub(crate) unsafe fn new(
         id: usize,
-        base: *mut u8,
-        capacity: usize,
+        memory: *mut u8,
+        frames: Frames,
         line: Option<*const Line>,
     ) -> Self {
+        let base = memory.wrapping_add(frames.storage());
         // SAFETY: the caller's promise. A line that a dead process left says how far it came.
         let (tail, rewound) = line.map_or((0, 0), |line| unsafe {
             ((*line).tail.load(Ordering::Acquire), (*line).rewound.load(Ordering::Relaxed))
@@ -148,9 +152,11 @@ impl Shard {
             line: line.unwrap_or(ptr::null()),
             id: id as u16,
             base,
-            capacity: capacity as u64,
+            frames,
             lap: AtomicU64::new(0),
             rewound: AtomicU64::new(rewound),
+            first: AtomicU64::new(0),
+            records: (0..frames.count()).map(|_| AtomicU32::new(0)).collect(),
             touched: AtomicU64::new(0),
             state: AtomicU32::new(OPEN),
             seat: AtomicU32::new(0),
@@ -242,9 +248,9 @@ impl Shard {
             return Err(Refused::Sealed);
         }
         let need = need as u64;
-        let step = STEP.min(self.capacity / 2);
+        let step = self.frames.step();
         let head = self.flushed.head.load(Ordering::Acquire);
-        let space_end = head + self.capacity;
+        let space_end = head + self.capacity();
         let mut position = self.tail.load(Ordering::Relaxed);
         let mut lap = self.lap.load(Ordering::Relaxed);
         if head == position && position - lap >= self.shortest_lap() {
@@ -256,32 +262,34 @@ impl Shard {
             }
             self.begin_lap(lap);
         }
-        let lap_end = lap + self.capacity;
-        let wraps = position + need > lap_end;
-        let begin = if wraps { lap_end } else { position };
-        if begin + need > space_end {
-            // Nothing is skipped for a record that does not fit anyway.
+        let frame_end = lap + self.frames.end(position - lap);
+        let skips = position + need > self.frames.usable(frame_end);
+        let begin = if skips { frame_end } else { position };
+        let fits = begin + need <= space_end;
+        // Nothing is skipped for a record that does not fit anyway, unless it matters to none.
+        let left = frame_end - position;
+        if skips && (fits || (frame_end <= space_end && self.frames.is_little(left))) {
+            self.end_frame(lap, position, frame_end);
+            position = frame_end;
+        }
+        if !fits {
             bell.ring();
             return Err(Refused::Full);
         }
-        if wraps {
-            if lap_end - position >= LENGTH as u64 {
-                let pad = self.origin.load(Ordering::Relaxed).wrapping_add(position as usize);
-                // SAFETY: the four bytes lie between the tail and the end of the lap, thus in the storage, and in
-                // the free space that only the owner touches.
-                unsafe { pad.cast::<u32>().write_unaligned(PAD.to_le()) };
-            }
-            lap = lap_end;
-            position = lap_end;
+        if position == lap + self.capacity() {
+            lap = position;
             self.begin_lap(lap);
-            self.set_tail(position);
+        }
+        if self.frames.begin(position - lap) == position - lap {
+            self.first.store(self.accepted(), Ordering::Relaxed);
         }
         // The record that goes beyond a step wakes the flusher for those in front of it.
-        if position - head >= step {
+        if (skips && self.frames.is_divided()) || position - head >= step {
             self.flushed.asked.store(1, Ordering::Relaxed);
             bell.ring();
         }
-        let limit = space_end.min(lap + self.capacity).min(position + need.max(step));
+        let usable = lap + self.frames.usable(self.frames.end(position - lap));
+        let limit = space_end.min(usable).min(position + need.max(step));
         let touched = (limit - lap).max(self.touched.load(Ordering::Relaxed));
         self.touched.store(touched, Ordering::Relaxed);
         self.limit.store(limit, Ordering::Relaxed);
@@ -295,8 +303,48 @@ impl Shard {
         Ok(self.slot(position, limit))
     }
 
+    /// Leaves the rest of a frame empty, and hands the frame to the flusher.
+    fn end_frame(&self, lap: u64, position: u64, end: u64) {
+        if position == end {
+            return;
+        }
+        let origin = self.origin.load(Ordering::Relaxed);
+        if self.frames.is_divided() {
+            let begin = lap + self.frames.begin(position - lap);
+            let records = self.accepted() - self.first.load(Ordering::Relaxed);
+            self.records[self.frames.index(begin - lap)].store(records as u32, Ordering::Relaxed);
+            let bytes = (position - begin) as u32;
+            let at = origin.wrapping_add(begin as usize).wrapping_sub(size_of::<u32>());
+            // SAFETY: in front of each frame the memory of the shard has room for a header, which ends with this number; the
+            // frame is free space that only the owner touches up to now.
+            unsafe { at.cast::<u32>().write_unaligned(bytes.to_le()) };
+        } else if position + LENGTH as u64 <= end {
+            // SAFETY: the four bytes lie between the tail and the end of the lap, thus in the storage, and in the
+            // free space that only the owner touches: the caller saw that it reaches to the end.
+            unsafe {
+                origin.wrapping_add(position as usize).cast::<u32>().write_unaligned(PAD.to_le());
+            }
+        }
+        self.set_tail(end);
+    }
+
+    /// How many bytes of records there are in the frame that begins at `offset` of the storage, which the owner has left; none
+    /// where there are no frames. Makes no sense if somebody wrote over it.
+    pub(crate) fn filled(&self, offset: u64) -> Option<u64> {
+        self.frames.is_divided().then(|| {
+            let at = self.base.wrapping_add(offset as usize).wrapping_sub(size_of::<u32>());
+            // SAFETY: `end_frame` wrote the number before it published the end of the frame.
+            u32::from_le(unsafe { at.cast::<u32>().read_unaligned() }).into()
+        })
+    }
+
+    /// How many records there are in that frame, if the owner lives in this process.
+    pub(crate) fn records(&self, offset: u64) -> u32 {
+        self.records[self.frames.index(offset)].load(Ordering::Relaxed)
+    }
+
     fn shortest_lap(&self) -> u64 {
-        SHORTEST_LAP.min(self.capacity / 4)
+        SHORTEST_LAP.min(self.capacity() / 4)
     }
 
     fn begin_lap(&self, lap: u64) {
@@ -327,12 +375,19 @@ impl Shard {
         self.tail().saturating_sub(head)
     }
 
+    #[inline]
     pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
+        self.frames.capacity()
+    }
+
+    /// How the storage is divided.
+    #[inline]
+    pub(crate) fn frames(&self) -> Frames {
+        self.frames
     }
 
     /// The storage's first byte.
-    pub(crate) fn base(&self) -> *const u8 {
+    pub(crate) fn base(&self) -> *mut u8 {
         self.base
     }
 
@@ -370,7 +425,7 @@ impl Shard {
     /// Sets the gate. For the owner, before it publishes what has to wait.
     pub(crate) fn set_gate(&self, gate: Gate) {
         let mut current = self.gate.lock();
-        // SAFETY: as in `tail_cell`.
+        // SAFETY: as in `set_tail`.
         if let Some(line) = unsafe { self.line.as_ref() } {
             line.gate_shard.store(gate.shard as u64, Ordering::Relaxed);
             line.gate_position.store(gate.position, Ordering::Relaxed);
@@ -381,7 +436,7 @@ impl Shard {
 
     /// Takes over the gate that a dead process left, if its shard is one of `shards`.
     pub(crate) fn restore_gate(&self, shards: usize) {
-        // SAFETY: as in `tail_cell`.
+        // SAFETY: as in `set_tail`.
         if let Some(line) = unsafe { self.line.as_ref() } {
             let shard = line.gate_shard.load(Ordering::Relaxed) as usize;
             if shard < shards {
@@ -400,9 +455,11 @@ impl Shard {
     /// Whether a record of `need` bytes would fit, wherever the lap ends. A hint unless the caller is the owner.
     pub(crate) fn has_room(&self, need: usize) -> bool {
         let (need, head, tail) = (need as u64, self.head(), self.tail());
-        let left = (self.lap.load(Ordering::Relaxed) + self.capacity).saturating_sub(tail);
-        let skipped = if left < need { left } else { 0 };
-        tail.saturating_sub(head) + skipped + need <= self.capacity
+        let lap = self.lap.load(Ordering::Relaxed);
+        let frame_end = lap + self.frames.end(tail.saturating_sub(lap));
+        let skips = tail + need > self.frames.usable(frame_end);
+        let skipped = if skips { frame_end.saturating_sub(tail) } else { 0 };
+        tail.saturating_sub(head) + skipped + need <= self.capacity()
     }
 
     /// Bytes of the storage, from its first, that may have been written, or will be soon.
@@ -500,7 +557,8 @@ mod tests {
     fn a_shard_that_is_drained_in_time_uses_its_first_bytes_again_and_all_of_it_in_a_burst() {
         let mut storage = vec![0u8; CAPACITY];
         // SAFETY: the storage is the shard's alone and outlives it.
-        let shard = unsafe { Shard::new(0, storage.as_mut_ptr(), CAPACITY, None) };
+        let shard =
+            unsafe { Shard::new(0, storage.as_mut_ptr(), Frames::undivided(CAPACITY), None) };
         let mut out = vec![0; CAPACITY];
         let (mut cursor, mut next, mut read) = (Cursor::default(), 0, 0);
         for _ in 0..100 {
@@ -521,7 +579,8 @@ mod tests {
     fn a_shard_that_is_drained_now_and_then_stays_small() {
         let mut storage = vec![0u8; CAPACITY];
         // SAFETY: as above.
-        let shard = unsafe { Shard::new(0, storage.as_mut_ptr(), CAPACITY, None) };
+        let shard =
+            unsafe { Shard::new(0, storage.as_mut_ptr(), Frames::undivided(CAPACITY), None) };
         let mut out = vec![0; CAPACITY];
         let (mut cursor, mut next, mut read) = (Cursor::default(), 0, 0);
         // Far from the points where the owner looks around of its own accord.

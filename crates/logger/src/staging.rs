@@ -9,7 +9,7 @@
 //! ignored, and the one before it still tells the truth.
 //!
 //! ```text
-//! 0       header, 4 KiB: magic, version, pid, sizes, boot id, checksum
+//! 0       header, 4 KiB: magic, version, pid, sizes, boot id, checksum (version 1: shards without frames)
 //! 4096    the log's path
 //! 8192    commit A
 //!         commit B
@@ -32,6 +32,7 @@ use flightring_blockfile::{BlockMeta, Kind, OwnFile, Resume};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
 use crate::cursor::Cursor;
+use crate::frame::Frames;
 use crate::region::Region;
 use crate::sync::AtomicU64;
 
@@ -39,7 +40,9 @@ use crate::sync::AtomicU64;
 pub(crate) const DEFAULT_FOLDER: &str = "/dev/shm";
 
 const MAGIC: &[u8; 8] = b"FLRSTAGE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Still recovered: its shards have no frames, and the header has 0 for their size.
+const WITHOUT_FRAMES: u32 = 1;
 const PAGE: usize = 4096;
 const HEADER: usize = 2 * PAGE;
 const HEADER_CRC: usize = PAGE - 4;
@@ -62,7 +65,7 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Layout {
     shards: usize,
-    shard: usize,
+    frames: Frames,
 }
 
 impl Layout {
@@ -79,7 +82,7 @@ impl Layout {
     }
 
     fn data(self, index: usize) -> usize {
-        self.line(self.shards).next_multiple_of(PAGE) + index * self.shard
+        self.line(self.shards).next_multiple_of(PAGE) + index * self.frames.capacity() as usize
     }
 
     fn total(self) -> usize {
@@ -125,11 +128,11 @@ impl Staging {
     pub(crate) fn create(
         folder: &Path,
         log: &Path,
-        (shards, shard, batch): (usize, usize, usize),
+        (shards, frames, batch): (usize, Frames, usize),
         meta: &BlockMeta,
         lock_memory: bool,
     ) -> io::Result<(Self, Region)> {
-        let layout = Layout { shards, shard };
+        let layout = Layout { shards, frames };
         let log = absolute(log)?;
         let (file, path) = create_file(folder, &log)?;
         let made = (|| {
@@ -169,8 +172,8 @@ impl Staging {
         self.layout.shards
     }
 
-    pub(crate) fn shard_size(&self) -> usize {
-        self.layout.shard
+    pub(crate) fn frames(&self) -> Frames {
+        self.layout.frames
     }
 
     /// Where the shards begin in the region.
@@ -269,10 +272,12 @@ impl Header {
         put(8, &VERSION.to_le_bytes());
         put(12, &self.pid.to_le_bytes());
         put(16, &(self.layout.shards as u64).to_le_bytes());
-        put(24, &(self.layout.shard as u64).to_le_bytes());
+        put(24, &self.layout.frames.capacity().to_le_bytes());
         put(32, &(self.batch as u64).to_le_bytes());
         put(40, &self.writer_id.to_le_bytes());
         put(48, &[self.kind as u8]);
+        let frame = self.layout.frames.frame().unwrap_or(0) as u64;
+        put(56, &frame.to_le_bytes());
         put(64, &self.boot);
         put(104, &(path.len() as u32).to_le_bytes());
         put(PAGE, path);
@@ -283,7 +288,10 @@ impl Header {
 
     /// None if the bytes are no header, or one that this version does not know.
     fn from_bytes(bytes: &[u8], file_len: u64) -> Option<Self> {
-        if bytes.len() < HEADER || &bytes[..8] != MAGIC || u32_at(bytes, 8) != VERSION {
+        if bytes.len() < HEADER || &bytes[..8] != MAGIC {
+            return None;
+        }
+        if !matches!(u32_at(bytes, 8), VERSION | WITHOUT_FRAMES) {
             return None;
         }
         let path = bytes[PAGE..].get(..u32_at(bytes, 104) as usize)?;
@@ -291,14 +299,18 @@ impl Header {
         if crc != u32_at(bytes, HEADER_CRC) {
             return None;
         }
-        let layout = Layout {
-            shards: usize::try_from(u64_at(bytes, 16)).ok()?,
-            shard: usize::try_from(u64_at(bytes, 24)).ok()?,
-        };
-        if layout.shards == 0 || layout.shards > crate::MAX_SHARDS + 1 {
+        let size = |at| usize::try_from(u64_at(bytes, at)).ok();
+        let (shards, shard, frame) = (size(16)?, size(24)?, size(56)?);
+        if shards == 0 || shards > crate::MAX_SHARDS + 1 || shard == 0 || shard > crate::MAX_BUFFER
+        {
             return None;
         }
-        if layout.shard > crate::MAX_BUFFER || layout.total() as u64 > file_len {
+        let frames = match frame {
+            0 => Frames::undivided(shard),
+            frame => Frames::divided(shard, frame)?,
+        };
+        let layout = Layout { shards, frames };
+        if layout.total() as u64 > file_len {
             return None;
         }
         let mut boot = [0; 36];
@@ -306,7 +318,7 @@ impl Header {
         Some(Self {
             pid: u32_at(bytes, 12),
             kind: Kind::from_u8(bytes[48])?,
-            batch: usize::try_from(u64_at(bytes, 32)).ok()?.min(crate::MAX_BUFFER),
+            batch: size(32)?.min(crate::MAX_BUFFER),
             writer_id: u64_at(bytes, 40),
             boot,
             layout,
@@ -465,7 +477,7 @@ mod tests {
             batch: 1 << 20,
             writer_id: 99,
             boot: [b'x'; 36],
-            layout: Layout { shards: 9, shard: 1 << 16 },
+            layout: Layout { shards: 9, frames: Frames::of(1 << 16, 1 << 14) },
             log: PathBuf::from("/var/log/x.log"),
         };
         let mut bytes = header.to_bytes();
@@ -483,12 +495,12 @@ mod tests {
     #[test]
     fn parts_of_the_file_do_not_overlap() {
         for shards in [1, 9, 300, 1025] {
-            let layout = Layout { shards, shard: 65536 };
+            let layout = Layout { shards, frames: Frames::undivided(65536) };
             assert!(layout.commit(1) >= layout.commit(0) + COMMIT_HEAD + COMMIT_CURSOR * shards);
             assert!(layout.line(0) >= layout.commit(1) + COMMIT_HEAD + COMMIT_CURSOR * shards);
             assert!(layout.data(0) >= layout.line(shards));
             assert_eq!(layout.data(0) % PAGE, 0);
-            assert_eq!(layout.total(), layout.data(0) + shards * layout.shard);
+            assert_eq!(layout.total(), layout.data(0) + shards * 65536);
         }
     }
 }

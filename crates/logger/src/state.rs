@@ -136,7 +136,7 @@ impl Core {
                 };
                 // SAFETY: each shard gets a part of the region of its own, and a line; `close` keeps the region mapped
                 // until the shards are sealed and quiet.
-                unsafe { Shard::new(index, base, sizes.shard, line) }
+                unsafe { Shard::new(index, base, sizes.frames, line) }
             })
             .collect();
         // Without the key a thread could not give its shard back, so `local` then leaves all to the overflow.
@@ -430,11 +430,12 @@ impl Core {
         self.starved.load(Ordering::Relaxed) || self.pool.shards().iter().any(Shard::asks)
     }
 
-    /// Begins a pass over what is published now, and returns the newest ticket, which the pass serves.
-    pub(crate) fn begin_pass(&self) -> u64 {
-        self.starved.store(false, Ordering::Relaxed);
+    /// Begins a pass over what is published now, and returns the newest ticket, which the pass serves, and whether a writer
+    /// found no room since the last one.
+    pub(crate) fn begin_pass(&self) -> (u64, bool) {
+        let starved = self.starved.swap(false, Ordering::Relaxed);
         self.pool.shards().iter().for_each(Shard::answer);
-        self.tickets.load(Ordering::Acquire)
+        (self.tickets.load(Ordering::Acquire), starved)
     }
 
     /// Tells those who wait that everything before `ticket` is durable.

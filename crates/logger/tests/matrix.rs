@@ -108,6 +108,7 @@ struct Cell {
     policy: Overflow,
     threads: u32,
     buffer: usize,
+    frame: usize,
 }
 
 /// What came of a cell, all exact.
@@ -167,6 +168,7 @@ fn run(cell: &Cell, records: u64) -> Outcome {
     };
     let options = Options {
         buffer_size: cell.buffer,
+        largest_frame: cell.frame,
         overflow: cell.policy,
         flush_interval: Duration::from_millis(5),
         stats_folder: None,
@@ -232,13 +234,15 @@ fn cells(trouble: Trouble) -> Vec<Cell> {
     let mut cells = Vec::new();
     for &(policy, _) in &POLICIES {
         for &threads in threads {
-            cells.push(Cell { trouble, policy, threads, buffer: MIB });
+            // The buffer is too small for frames of the usual size; with small ones it is divided.
+            cells.push(Cell { trouble, policy, threads, buffer: MIB, frame: 4 * MIB });
+            cells.push(Cell { trouble, policy, threads, buffer: MIB, frame: 16 << 10 });
         }
     }
     if long() {
         for buffer in [16 * MIB, 256 * MIB] {
             for &(policy, _) in &POLICIES {
-                cells.push(Cell { trouble, policy, threads: 8, buffer });
+                cells.push(Cell { trouble, policy, threads: 8, buffer, frame: 4 * MIB });
             }
         }
     }
