@@ -55,6 +55,19 @@ pub enum flr_dialect {
     Packed = 5,
 }
 
+/// Why records were dropped, as markers report it.
+#[repr(i32)]
+pub enum flr_drop_cause {
+    /// There was no room.
+    Full = 0,
+    /// There was no room in time.
+    TimedOut = 1,
+    /// The record can never fit.
+    TooLarge = 2,
+    /// A signal handler had interrupted a call.
+    Reentered = 4,
+}
+
 /// The order of the records.
 #[repr(i32)]
 pub enum flr_order {
@@ -135,7 +148,7 @@ pub struct flr_record {
     pub sequence: u64,
     /// Its number among the records of its shard in one run of the logger; 0 if not known.
     pub shard_sequence: u64,
-    /// The shard that it went through.
+    /// The shard that it went through. Of a marker: the shard that was full; UINT32_MAX = several, or none.
     pub shard: u32,
     /// Not 0: no record of a user, but a report of the logger that it dropped `dropped` records; `data` says so in words.
     pub is_marker: u32,
@@ -143,8 +156,10 @@ pub struct flr_record {
     pub dropped: u64,
     /// Which of the reader's files it is from, counted from 0 as they were given.
     pub file: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Why a marker's records were dropped, a flr_drop_cause; a later version may know more.
+    pub drop_cause: i32,
+    /// The beginning of the time in which a marker's records were dropped, Unix nanoseconds; it ends at `time_ns`.
+    pub since_ns: u64,
 }
 
 // SAFETY: repr(C), the size first, integers and a raw pointer only.

@@ -182,11 +182,12 @@ fn as_c(record: &Record<'_>, file: usize) -> flr_record {
         thread: record.thread,
         sequence: record.sequence,
         shard_sequence: record.shard_sequence,
-        shard: u32::from(record.shard),
+        shard: record.marker.map_or(u32::from(record.shard), |marker| marker.shard),
         is_marker: u32::from(record.kind == Kind::Marker),
         dropped: record.marker.map_or(0, |marker| marker.dropped),
         file: u32::try_from(file).unwrap_or(u32::MAX),
-        reserved: 0,
+        drop_cause: record.marker.map_or(0, |marker| marker.cause as i32),
+        since_ns: record.marker.map_or(0, |marker| marker.since_ns),
     }
 }
 

@@ -128,7 +128,7 @@ fn cat_writes_records_in_every_form() {
         "2026-01-01T00:00:01.000000000Z ERROR [12] late, \"quoted\"\n\
          2026-01-01T00:00:00.000000000Z INFO  [11] first\n\
          2026-01-01T00:00:02.000000000Z DEBUG [11] last\n\
-         2026-01-01T00:00:03.000000000Z [flightring] 5 records dropped\n"
+         2026-01-01T00:00:03.000000000Z [flightring] 5 records dropped (since 2026-01-01T00:00:00.000000000Z, shard 0)\n"
     );
     let json = stdout(0, &["cat", "--json", &log]);
     let lines: Vec<serde_json::Value> =

@@ -271,6 +271,12 @@ fn drops_are_visible_in_the_log() {
     assert_eq!((told(Dropped::Full), told(Dropped::TooLarge)), (2, 2), "{markers:?}");
     assert!(markers.len() <= 4, "each drop is told at most once: {markers:?}");
     assert!(markers.iter().all(|m| m.since_ns > 0 && m.since_ns <= m.until_ns));
+    let too_large: Vec<_> =
+        markers.iter().filter(|m| m.cause == Dropped::TooLarge as u32).collect();
+    for pair in too_large.windows(2) {
+        let follow = pair[0].since_ns < pair[1].since_ns && pair[1].since_ns <= pair[0].until_ns;
+        assert!(follow, "a report covers no time twice and leaves none out: {markers:?}");
+    }
     assert!(markers[0].shard < 8, "one shard was full: {markers:?}");
 }
 
