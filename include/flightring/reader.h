@@ -10,7 +10,8 @@
  * doubled is skipped and counted (flr_reader_get_stats()), or reported if the caller asks for that. Memory is bounded by
  * the largest block of the file.
  *
- * Files that are compressed, by gzip or zstd, are read as they are, though not followed.
+ * Files that are compressed, by gzip or zstd, are read as they are. A log that is compressed is not followed, but one that is
+ * followed may have its finished files compressed.
  *
  * A log may be read while it is written. With `follow` a reader goes on at the end when there is more, through rotations:
  * also with several logs at once, as one stream in the order of time.

@@ -148,6 +148,13 @@ impl BlockReader {
         reader
     }
 
+    /// The same of a file that will not grow, and is read from front to back.
+    pub(crate) fn after_finished(before: &Self, bytes: Box<dyn Read + Send>) -> Self {
+        let mut reader = Self::from_stream(bytes, ReadOptions { follow: false, ..before.options });
+        reader.sequence = before.sequence.in_next_file();
+        reader
+    }
+
     /// What the next block of the log should state, if blocks of the current format were met.
     pub(crate) fn expected(&self) -> Option<BlockMeta> {
         self.sequence.expected()
