@@ -16,6 +16,9 @@ use crate::rotated::{Beginning, Next, Place, Rotated, Unpack, beginning};
 /// A log may be rotated several times between two looks. The numbers of blocks tell, and the files in between are found
 /// beside the log, under names that begin with its own and a dot; compressed ones only with [`Self::unpacking`]. What is
 /// not found, because it was deleted meanwhile, is reported as missing.
+///
+/// A file that is cut is read on from its new end. So after a crash, whose recovery may cut the last blocks off and write their
+/// records again, these records come twice, and none is left out.
 pub struct Follower {
     path: PathBuf,
     reader: Reader,
@@ -24,6 +27,8 @@ pub struct Follower {
     rotated: Rotated,
     /// The file that follows the one being read, once it is known.
     next: Option<Next>,
+    /// The end was reached, so that what follows may not be what was going to.
+    at_end: bool,
     rotations: u64,
     /// What was met in the files before.
     before: ReadStats,
@@ -54,6 +59,7 @@ impl Follower {
             place,
             rotated: Rotated::of(path, options.max_block),
             next: None,
+            at_end: false,
             rotations: 0,
             before: ReadStats::default(),
         })
@@ -95,7 +101,10 @@ impl Follower {
 
     pub(crate) fn advance(&mut self) -> io::Result<Option<Found>> {
         loop {
-            if let Some(found) = self.reader.advance()? {
+            if std::mem::take(&mut self.at_end) && !self.reader.blocks().is_as_read()? {
+                self.next =
+                    self.reader.blocks().file().map(File::try_clone).transpose()?.map(Next::Cut);
+            } else if let Some(found) = self.reader.advance()? {
                 return Ok(Some(found));
             }
             if let Some(next) = self.next.take() {
@@ -106,6 +115,10 @@ impl Follower {
                         let place = Place::of(&file)?;
                         (Reader::after(&self.reader, file), Some(place))
                     }
+                    Next::Cut(file) => {
+                        let place = Place::of(&file)?;
+                        (Reader::after_cut(&self.reader, file)?, Some(place))
+                    }
                     Next::Packed(bytes, place) => {
                         (Reader::after_finished(&self.reader, bytes), Some(place))
                     }
@@ -115,6 +128,7 @@ impl Follower {
                 self.next = Some(next);
                 self.reader.stop_following();
             } else {
+                self.at_end = true;
                 return Ok(None);
             }
         }
@@ -138,7 +152,7 @@ impl Follower {
             && Place::of(file)?.is_same_file(&current)
         {
             let cut = file.metadata()?.len() < self.reader.blocks().position();
-            return Ok(named.filter(|_| cut).map(Next::Plain));
+            return Ok(named.filter(|_| cut).map(Next::Cut));
         }
         let begins = named.as_ref().map_or(Ok(Beginning::Nothing), beginning)?;
         let is_begun = matches!(begins, Beginning::Block(_));

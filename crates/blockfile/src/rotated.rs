@@ -43,6 +43,8 @@ impl Place {
 pub(crate) enum Next {
     /// As it was written.
     Plain(File),
+    /// The one that is read already: it was cut.
+    Cut(File),
     /// Compressed, so finished.
     Packed(Box<dyn Read + Send>, Place),
 }

@@ -121,6 +121,35 @@ fn finished_files_are_followed_before_the_next_one_holds_anything_and_when_they_
 }
 
 #[test]
+fn a_live_file_that_recovery_cuts_and_writes_again_is_read_on_from_the_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let mut meta = BlockMeta { writer_id: 5, ..BlockMeta::default() };
+    let write = |meta: &mut BlockMeta, text: &str| {
+        add(&path, &block(meta, Kind::Raw, &[raw(text.as_bytes())], 512));
+    };
+    write(&mut meta, "zero");
+    write(&mut meta, "one");
+    let mut noted = meta;
+    write(&mut meta, "not noted");
+    let mut follower = Follower::open(&path, ReadOptions::default()).unwrap();
+    assert_eq!(drain(&mut follower), ["zero", "one", "not noted"]);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(1024).unwrap();
+    assert_eq!(drain(&mut follower), [""; 0]);
+    write(&mut noted, "again");
+    assert_eq!(drain(&mut follower), ["again"]);
+
+    // The same, seen only when the file is longer than before.
+    file.set_len(1024).unwrap();
+    let mut noted = BlockMeta { block_seq: 2, first_record: 2, ..noted };
+    write(&mut noted, "once more");
+    write(&mut noted, "three");
+    assert_eq!(drain(&mut follower), ["once more", "three"]);
+    assert_eq!(follower.stats().damages, 0);
+}
+
+#[test]
 fn damage_in_a_live_file_is_reported_once_its_end_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
