@@ -87,6 +87,7 @@ mod error;
 mod files;
 mod flusher;
 mod histogram;
+mod lineage;
 mod local;
 mod logger;
 #[cfg(all(test, loom))]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use flightring_blockfile::{AppendOptions, Appender, BlockMeta, FLAG_RECOVERED, Resume};
 
 use crate::batch::Batch;
+use crate::lineage;
 use crate::pool::Pool;
 use crate::shard::{Gate, Shard};
 use crate::staging::{self, Commit, Leftover, Unusable};
@@ -95,7 +96,8 @@ fn bring_back(leftover: Leftover, options: &Options) -> Result<Recovered, OpenEr
             .map_err(OpenError::File)?;
         let begin = match &opened.last {
             Some(trailer) => trailer.meta.next(),
-            None => BlockMeta { writer_id: header.writer_id, ..BlockMeta::default() },
+            None => lineage::continued(&options.path, opened.continued)
+                .unwrap_or(BlockMeta { writer_id: header.writer_id, ..BlockMeta::default() }),
         };
         let meta = BlockMeta { kind: header.kind, flags: FLAG_RECOVERED, ..begin };
         let batch = Batch::new(header.batch).map_err(failed("get memory"))?;
