@@ -285,7 +285,8 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * The log file. Its folder must exist. A log that is there already is continued.
+     * The log file. Its folder must exist. A log that is there already is continued. The file's own name may have up to 255
+     * bytes; 235 with rotation, 226 with compression, because finished files get longer names.
      */
     const char *path;
     /**

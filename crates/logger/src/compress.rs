@@ -19,7 +19,7 @@ use crate::rotate::sealed_files;
 
 /// What a compressed file's name ends in.
 pub(crate) const SUFFIX: &str = ".zst";
-const PART: &str = ".zst.part";
+pub(crate) const PART: &str = ".zst.part";
 
 fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);

@@ -8,11 +8,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::engine::Engine;
 use crate::local;
 use crate::options::MIN_SHARD;
+use crate::rotate::LONGEST_FILE_NAME;
 use crate::stats::Stats;
 use crate::{CloseError, Logger, OpenError, Options};
-
-/// Longest name of a file, on every file system that matters.
-const LONGEST_FILE_NAME: usize = 255;
 
 /// How a set is opened.
 #[derive(Clone)]
