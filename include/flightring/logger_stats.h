@@ -174,7 +174,7 @@ typedef struct {
      */
     uint64_t parked_ns;
     /**
-     * Bytes of memory mapped.
+     * Bytes of memory mapped, with the output buffers, which the logs of a set share; 0 after closing.
      */
     uint64_t memory;
     /**

@@ -79,7 +79,7 @@ pub struct flr_logger_stats {
     pub write_max_ns: u64,
     /// How long the logger's thread slept.
     pub parked_ns: u64,
-    /// Bytes of memory mapped.
+    /// Bytes of memory mapped, with the output buffers, which the logs of a set share; 0 after closing.
     pub memory: u64,
     /// When the last I/O error happened, Unix nanoseconds; 0 = never.
     pub last_error_ns: u64,

@@ -158,7 +158,12 @@ impl LoggerSet {
     /// The numbers of all logs together. Times and errors are those of the log that was worst.
     #[must_use]
     pub fn total(&self) -> Stats {
-        self.stats().into_iter().fold(Stats::default(), |total, (_, stats)| total.plus(&stats))
+        let logs = self.stats();
+        // Each counts the output buffers, which they share.
+        let again = logs.iter().filter(|(_, stats)| stats.memory > 0).count().saturating_sub(1);
+        let mut total = logs.iter().fold(Stats::default(), |total, (_, stats)| total.plus(stats));
+        total.memory -= (again * self.inner.engine.output_bytes) as u64;
+        total
     }
 
     /// In a forked child there are none, because the lock may be held by a thread that is not there.

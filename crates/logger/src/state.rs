@@ -483,7 +483,7 @@ impl Core {
     }
 
     /// Bytes of the shards that are in memory, and of those in huge pages.
-    pub(crate) fn presence(&self) -> (u64, u64) {
+    pub(crate) fn presence(&self) -> Option<(u64, u64)> {
         self.presence.of(&self.region)
     }
 

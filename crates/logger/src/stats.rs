@@ -81,7 +81,8 @@ pub struct Stats {
     pub last_error: Option<LastError>,
     /// The longest record that is taken, in bytes.
     pub largest_record: u64,
-    /// Bytes of memory mapped for shards, the overflow's included, and for output.
+    /// Bytes of memory mapped for shards, the overflow's included, and for output, which the logs of a set share. 0 after
+    /// closing.
     pub memory: u64,
     /// Bytes of the shards that are in physical memory, as of at most ten seconds ago; longer for large buffers.
     /// 0 after closing.
@@ -149,7 +150,8 @@ impl Stats {
         let bytes_in_memory = shards.iter().map(Shard::used).sum();
         let accepted: u64 = shards.iter().map(Shard::accepted).sum();
         let causes = |cause| counters.dropped(cause);
-        let (memory_resident, memory_huge) = core.presence();
+        let presence = core.presence();
+        let (memory_resident, memory_huge) = presence.unwrap_or_default();
         let output_bytes = core.facts.output_bytes;
         let mut stats = Self {
             accepted,
@@ -178,7 +180,10 @@ impl Stats {
             direct: counters.direct.load(Ordering::Relaxed),
             fallback: *counters.fallback.lock(),
             last_error: *counters.last_error.lock(),
-            memory: shards.iter().map(Shard::capacity).sum::<u64>() + output_bytes as u64,
+            memory: match presence {
+                Some(_) => shards.iter().map(Shard::capacity).sum::<u64>() + output_bytes as u64,
+                None => 0,
+            },
             memory_locked: core.memory_locked,
             memory_resident,
             memory_huge,
