@@ -407,7 +407,13 @@ pub unsafe extern "C" fn flr_log_recover(
         let found = flr_recover_report {
             struct_size: 0,
             sound_bytes: opened.continued,
-            set_aside_bytes: opened.damaged_tail.map_or(0, |tail| tail.len),
+            set_aside_bytes: recovered
+                .iter()
+                .map(|one| &one.damaged_tail)
+                .chain([&opened.damaged_tail])
+                .flatten()
+                .map(|tail| tail.len)
+                .sum(),
             recovered: recovered.iter().map(|one| one.records).sum(),
         };
         // SAFETY: checked above.

@@ -89,6 +89,14 @@ impl Logger {
             staged: is_staged,
             staging_errno: staging_refused.as_ref().map_or(0, errno),
             recovered: recovered.iter().map(|one| one.records).sum(),
+            set_aside_bytes: recovered
+                .iter()
+                .map(|one| &one.damaged_tail)
+                .chain([&file.damaged_tail])
+                .flatten()
+                .filter(|tail| tail.set_aside.is_some())
+                .map(|tail| tail.len)
+                .sum(),
         };
         let core = Core::new(options, sizes, bell, staging.as_ref().zip(region), facts)?;
         let core = Arc::new(core);

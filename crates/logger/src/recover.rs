@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flightring_blockfile::{AppendOptions, Appender, BlockMeta, FLAG_RECOVERED, Resume};
+use flightring_blockfile::{
+    AppendOptions, Appender, BlockMeta, DamagedTail, FLAG_RECOVERED, Resume,
+};
 
 use crate::batch::Batch;
 use crate::lineage;
@@ -27,6 +29,8 @@ pub struct Recovered {
     pub bytes: u64,
     /// Shards whose content made no sense from some point on; what came before is recovered.
     pub damaged_shards: u32,
+    /// What was torn at the log's end, and is beside it now.
+    pub damaged_tail: Option<DamagedTail>,
     /// It is of another boot of the machine, so nothing was recovered; it was moved to this name.
     pub stale: Option<PathBuf>,
 }
@@ -99,6 +103,7 @@ fn bring_back(leftover: Leftover, options: &Options) -> Result<Recovered, OpenEr
             None => lineage::continued(&options.path, opened.continued)
                 .unwrap_or(BlockMeta { writer_id: header.writer_id, ..BlockMeta::default() }),
         };
+        report.damaged_tail = opened.damaged_tail;
         let meta = BlockMeta { kind: header.kind, flags: FLAG_RECOVERED, ..begin };
         let batch = Batch::new(header.batch).map_err(failed("get memory"))?;
         append_all(&Pool::new(shards), commit, meta, batch, &mut appender, &mut report)

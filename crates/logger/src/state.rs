@@ -86,6 +86,8 @@ pub(crate) struct Facts {
     pub(crate) staging_errno: i32,
     /// Records that opening brought back.
     pub(crate) recovered: u64,
+    /// Bytes that opening set aside.
+    pub(crate) set_aside_bytes: u64,
 }
 
 /// What the flusher tells those who wait for it.

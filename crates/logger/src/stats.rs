@@ -97,6 +97,8 @@ pub struct Stats {
     pub staging_errno: i32,
     /// Records that opening brought back from killed processes. Not in `accepted` or `written`.
     pub recovered: u64,
+    /// Bytes at the end of the log that were torn when it was opened, and are in a file beside it now.
+    pub set_aside_bytes: u64,
 }
 
 /// A snapshot of one shard.
@@ -191,6 +193,7 @@ impl Stats {
             staged: core.facts.staged,
             staging_errno: core.facts.staging_errno,
             recovered: core.facts.recovered,
+            set_aside_bytes: core.facts.set_aside_bytes,
             ..Self::default()
         };
         stats.dropped = stats.dropped_full
@@ -232,6 +235,7 @@ impl Stats {
             (&mut self.memory_resident, other.memory_resident),
             (&mut self.memory_huge, other.memory_huge),
             (&mut self.recovered, other.recovered),
+            (&mut self.set_aside_bytes, other.set_aside_bytes),
         ] {
             *mine += theirs;
         }
@@ -262,7 +266,7 @@ impl Stats {
             // Writing to a string does not fail.
             let _ = write!(out, "{comma}\"{name}\":{value}");
         };
-        let numbers: [(&str, u64); 26] = [
+        let numbers: [(&str, u64); 27] = [
             ("offered", self.offered),
             ("accepted", self.accepted),
             ("dropped", self.dropped),
@@ -289,6 +293,7 @@ impl Stats {
             ("memory_resident", self.memory_resident),
             ("memory_huge", self.memory_huge),
             ("recovered", self.recovered),
+            ("set_aside_bytes", self.set_aside_bytes),
         ];
         for (name, value) in &numbers {
             put(name, value);
