@@ -183,7 +183,8 @@ enum flr_staging
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * It does not: what a killed process had not written yet is lost: the default.
+     * It does not: what was not written yet when the process is killed, or ends without closing the logger, is lost: the
+     * default.
      */
     FLR_STAGING_PRIVATE = 0,
     /**

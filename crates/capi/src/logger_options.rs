@@ -85,7 +85,8 @@ pub enum flr_sync {
 /// Whether what was accepted outlives the process.
 #[repr(i32)]
 pub enum flr_staging {
-    /// It does not: what a killed process had not written yet is lost: the default.
+    /// It does not: what was not written yet when the process is killed, or ends without closing the logger, is lost: the
+    /// default.
     Private = 0,
     /// The memory is a file in /dev/shm: after SIGKILL, a crash or _exit(), the next flr_logger_open() of the same log, or
     /// flr_log_recover(), brings every accepted record into the log, exactly once. It does not outlive the machine. Where

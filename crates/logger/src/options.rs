@@ -45,7 +45,8 @@ pub enum Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StagingPolicy {
-    /// It does not: what a killed process had not written yet is lost. The default.
+    /// It does not: what was not written yet when the process is killed, or ends without closing the logger, is lost. The
+    /// default.
     #[default]
     Private,
     /// The buffer lies in shared memory. After SIGKILL, a crash or `_exit`, the next opening of the log, or
