@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use flightring_blockfile::{AppendOptions, Appender, DamagedTail, OpenError, OsLayer, salvage};
+use flightring_logger::Recovered;
 
 use crate::failure::{Failure, Outcome, complain, each_file};
 use crate::input::{Input, Progress, is_stdin, name};
@@ -63,15 +64,25 @@ fn recover(path: &Path, staging_folder: &Path) -> Result<bool, Failure> {
         if let Some(tail) = &dead.damaged_tail {
             print_tail(&mut printer, path, tail)?;
         }
-        match &dead.stale {
-            Some(aside) => printer.line(format_args!(
+        match (&dead.stale, &dead.unreadable) {
+            (Some(aside), _) => printer.line(format_args!(
                 "{name}: staging of an earlier boot cannot be trusted; moved to {}",
                 aside.display()
             ))?,
-            None => printer.line(format_args!(
+            (None, Some(aside)) => printer.line(format_args!(
+                "{name}: staging that makes no sense; moved to {}",
+                aside.display()
+            ))?,
+            (None, None) => printer.line(format_args!(
                 "{name}: {} records ({} bytes) that process {} had not written are in the log now",
                 dead.records, dead.bytes, dead.pid
             ))?,
+        }
+        if dead.damaged_shards > 0 {
+            printer.line(format_args!(
+                "{name}: {} of its shards made no sense from some point on",
+                dead.damaged_shards
+            ))?;
         }
     }
     let options = AppendOptions { direct: false, ..AppendOptions::default() };
@@ -93,7 +104,10 @@ fn recover(path: &Path, staging_folder: &Path) -> Result<bool, Failure> {
         Some(tail) => print_tail(&mut printer, path, tail)?,
     }
     printer.flush()?;
-    Ok(report.damaged_tail.is_some() || recovered.iter().any(|dead| dead.damaged_tail.is_some()))
+    let is_incomplete = |dead: &Recovered| {
+        dead.damaged_tail.is_some() || dead.unreadable.is_some() || dead.damaged_shards > 0
+    };
+    Ok(report.damaged_tail.is_some() || recovered.iter().any(is_incomplete))
 }
 
 fn print_tail(printer: &mut Printer, path: &Path, tail: &DamagedTail) -> Result<(), Failure> {
