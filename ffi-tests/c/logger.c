@@ -373,6 +373,34 @@ TEST(logger_signal_handlers_may_log) {
     remove_log(path);
 }
 
+TEST(logger_says_that_it_set_a_torn_end_aside) {
+    char path[128], command[512];
+    flr_logger *logger = NULL;
+    flr_logger_options options = FLR_LOGGER_OPTIONS_INIT;
+    flr_logger_stats stats = FLR_LOGGER_STATS_INIT;
+    options.path = log_path(path, sizeof path);
+    for (uint64_t torn = 0; torn < 2; torn++) {
+        CHECK_OK(flr_logger_open(&options, &logger));
+        CHECK_OK(flr_logger_get_stats(logger, &stats));
+        CHECK_EQ(stats.set_aside_bytes, 100 * torn);
+        CHECK_OK(flr_logger_write(logger, "one", 3));
+        CHECK_OK(flr_logger_close(logger));
+        flr_logger_destroy(logger);
+        if (!torn) {
+            FILE *file = fopen(path, "ab");
+            CHECK(file != NULL);
+            for (int i = 0; i < 100; i++) {
+                CHECK_EQ(fputc(7, file), 7);
+            }
+            CHECK_EQ(fclose(file), 0);
+        }
+    }
+    CHECK_EQ(walk(path, 1, command, sizeof command), 2);
+    snprintf(command, sizeof command, "ls %s.damaged-* > /dev/null && rm %s.damaged-*", path, path);
+    CHECK_EQ(system(command), 0);
+    remove_log(path);
+}
+
 TEST(logger_staging_brings_back_what_a_killed_process_logged) {
     char path[64], text[32];
     int result = 0;

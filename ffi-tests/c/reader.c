@@ -66,6 +66,43 @@ TEST(reader_gives_records_and_counts) {
     remove(path);
 }
 
+TEST(reader_says_what_a_marker_reports) {
+    char path[128];
+    static char large[1 << 20];
+    flr_logger *logger = NULL;
+    flr_logger_options logging = FLR_LOGGER_OPTIONS_INIT;
+    flr_reader *reader = NULL;
+    flr_record record = FLR_RECORD_INIT;
+    uint64_t since = 0, until = 0;
+    temp_path(path, sizeof path, "markers");
+    logging.path = path;
+    logging.buffer_size = 1 << 20;
+    logging.drop_markers = FLR_DROP_MARKERS_ON;
+    CHECK_OK(flr_logger_open(&logging, &logger));
+    CHECK_EQ(flr_logger_write(logger, large, sizeof large), FLR_TOO_LARGE);
+    CHECK_OK(flr_logger_flush(logger, -1));
+    /* Within a second after the first report, so the second one comes with the end. */
+    CHECK_EQ(flr_logger_write(logger, large, sizeof large), FLR_TOO_LARGE);
+    CHECK_OK(flr_logger_flush(logger, -1));
+    CHECK_OK(flr_logger_close(logger));
+    flr_logger_destroy(logger);
+    CHECK_OK(flr_reader_open(path, NULL, &reader));
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(flr_reader_next(reader, &record));
+        CHECK(record.is_marker != 0);
+        CHECK_EQ(record.dropped, 1);
+        CHECK_EQ(record.drop_cause, FLR_DROP_CAUSE_TOO_LARGE);
+        CHECK_EQ(record.shard, UINT32_MAX);
+        CHECK(record.since_ns > since && record.since_ns <= record.time_ns);
+        CHECK(i == 0 || record.since_ns <= until);
+        since = record.since_ns;
+        until = record.time_ns;
+    }
+    CHECK_EQ(flr_reader_next(reader, &record), FLR_END);
+    flr_reader_destroy(reader);
+    remove(path);
+}
+
 TEST(reader_skips_and_reports_damage) {
     char path[128];
     const char *texts[] = {"one", "two", "three"};

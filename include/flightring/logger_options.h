@@ -183,7 +183,8 @@ enum flr_staging
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * It does not: what a killed process had not written yet is lost: the default.
+     * It does not: what was not written yet when the process is killed, or ends without closing the logger, is lost: the
+     * default.
      */
     FLR_STAGING_PRIVATE = 0,
     /**
@@ -285,7 +286,8 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * The log file. Its folder must exist. A log that is there already is continued.
+     * The log file. Its folder must exist. A log that is there already is continued. The file's own name may have up to 255
+     * bytes; 235 with rotation, 226 with compression, because finished files get longer names.
      */
     const char *path;
     /**

@@ -68,8 +68,10 @@ flr_status flr_logger_set_open(const flr_logger_set_options *options,
  * Gives a handle to the log of this name, which is opened if it was not. The handle is the caller's, to be ended with
  * flr_logger_destroy(); the log itself stays open as long as the set.
  *
- * Errors: FLR_INVALID for a name that is empty or longer than 251 bytes, for one log more than there may be, and for a set
- * that is closed; as flr_logger_open() otherwise; FLR_FORKED.
+ * A log that was closed by flr_logger_close() stays closed.
+ *
+ * Errors: FLR_INVALID for a name that is empty or longer than 251 bytes (231 with rotation, 222 with compression), for one log
+ * more than there may be, and for a set that is closed; as flr_logger_open() otherwise; FLR_FORKED.
  */
 FLR_API
 FLR_MUST_USE

@@ -174,7 +174,7 @@ typedef struct {
      */
     uint64_t parked_ns;
     /**
-     * Bytes of memory mapped.
+     * Bytes of memory mapped, with the output buffers, which the logs of a set share; 0 after closing.
      */
     uint64_t memory;
     /**
@@ -237,6 +237,10 @@ typedef struct {
      * Always 0.
      */
     uint32_t reserved;
+    /**
+     * Bytes at the end of the log that were torn when it was opened. They are in `<path>.damaged-<Unix seconds>` now.
+     */
+    uint64_t set_aside_bytes;
 } flr_logger_stats;
 
 /**
@@ -310,7 +314,7 @@ flr_status flr_logger_stats_json(const flr_logger *logger,
 
 /** A flr_logger_stats with every member zero, which means its default. */
 #define FLR_LOGGER_STATS_INIT \
-    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_logger_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A flr_logger_shard_stats with every member zero, which means its default. */
 #define FLR_LOGGER_SHARD_STATS_INIT \

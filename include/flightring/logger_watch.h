@@ -21,9 +21,9 @@ typedef struct flr_watch flr_watch;
 /**
  * Told of a logger's numbers, which are valid during the call; `stats->struct_size` is the library's. Called by the logger's
  * background thread, while no lock of the library is held. That thread writes nothing meanwhile, so the callback should be
- * short. Inside, the logger may be written to and asked for statistics, and the watch may be ended; flr_logger_flush() returns
- * FLR_TIMEOUT, flr_logger_rotate() FLR_CLOSED and flr_logger_close() FLR_BUSY, and after flr_logger_destroy() the logger
- * finishes when the callback has returned.
+ * short. Inside, the logger may be written to (what finds no room is dropped, also where others wait for it) and asked for
+ * statistics, and the watch may be ended; flr_logger_flush() returns FLR_TIMEOUT, flr_logger_rotate() FLR_CLOSED and
+ * flr_logger_close() FLR_BUSY, and after flr_logger_destroy() the logger finishes when the callback has returned.
  */
 typedef void (*flr_watch_fn)(void *user_data, const flr_logger_stats *stats);
 

@@ -10,7 +10,8 @@
  * doubled is skipped and counted (flr_reader_get_stats()), or reported if the caller asks for that. Memory is bounded by
  * the largest block of the file.
  *
- * Files that are compressed, by gzip or zstd, are read as they are, though not followed.
+ * Files that are compressed, by gzip or zstd, are read as they are. A log that is compressed is not followed, but one that is
+ * followed may have its finished files compressed.
  *
  * A log may be read while it is written. With `follow` a reader goes on at the end when there is more, through rotations:
  * also with several logs at once, as one stream in the order of time.
@@ -58,6 +59,39 @@ enum flr_dialect
 typedef enum flr_dialect flr_dialect;
 #else
 typedef int32_t flr_dialect;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Why records were dropped, as markers report it.
+ */
+enum flr_drop_cause
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * There was no room.
+     */
+    FLR_DROP_CAUSE_FULL = 0,
+    /**
+     * There was no room in time.
+     */
+    FLR_DROP_CAUSE_TIMED_OUT = 1,
+    /**
+     * The record can never fit.
+     */
+    FLR_DROP_CAUSE_TOO_LARGE = 2,
+    /**
+     * A signal handler had interrupted a call.
+     */
+    FLR_DROP_CAUSE_REENTERED = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum flr_drop_cause flr_drop_cause;
+#else
+typedef int32_t flr_drop_cause;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -208,7 +242,7 @@ typedef struct {
      */
     uint64_t shard_sequence;
     /**
-     * The shard that it went through.
+     * The shard that it went through. Of a marker: the shard that was full; UINT32_MAX = several, or none.
      */
     uint32_t shard;
     /**
@@ -224,9 +258,13 @@ typedef struct {
      */
     uint32_t file;
     /**
-     * Always 0.
+     * Why a marker's records were dropped, a flr_drop_cause; a later version may know more.
      */
-    uint32_t reserved;
+    int32_t drop_cause;
+    /**
+     * The beginning of the time in which a marker's records were dropped, Unix nanoseconds; it ends at `time_ns`.
+     */
+    uint64_t since_ns;
 } flr_record;
 
 /**
@@ -401,7 +439,7 @@ flr_status flr_log_recover(const char *path,
 
 /** A flr_record with every member zero, which means its default. */
 #define FLR_RECORD_INIT \
-    { (uint32_t)sizeof(flr_record), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(flr_record), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A flr_reader_stats with every member zero, which means its default. */
 #define FLR_READER_STATS_INIT \

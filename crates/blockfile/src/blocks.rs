@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use memchr::memmem::Finder;
@@ -82,7 +83,20 @@ pub struct BlockReader {
     pub(crate) current_format: bool,
     legacy_records: u64,
     pub(crate) damaged: Option<Damaged>,
+    /// When following: the blocks that were delivered last, to find where a file goes on that was cut.
+    marks: VecDeque<Mark>,
 }
+
+/// A block that was delivered.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// Where in the file it ends.
+    end: u64,
+    trailer: Trailer,
+}
+
+/// Blocks that a crash may have left in a file without the writer's notes of them, of all its shards in two batches.
+const MARKS: usize = 4096;
 
 /// What stands at the beginning of the window.
 enum Found {
@@ -148,6 +162,36 @@ impl BlockReader {
         reader
     }
 
+    /// The same of a file that will not grow, and is read from front to back.
+    pub(crate) fn after_finished(before: &Self, bytes: Box<dyn Read + Send>) -> Self {
+        let mut reader = Self::from_stream(bytes, ReadOptions { follow: false, ..before.options });
+        reader.sequence = before.sequence.in_next_file();
+        reader
+    }
+
+    /// Whether the file still ends, up to the position, as it was read. What was cut off and written again does not.
+    pub(crate) fn is_as_read(&self) -> io::Result<bool> {
+        match (self.file(), self.marks.back()) {
+            (Some(file), Some(mark)) => mark.holds(file),
+            _ => Ok(true),
+        }
+    }
+
+    /// The same file, read on from the last block that was delivered and still is there, or from its beginning.
+    pub(crate) fn after_cut(&self, file: File) -> io::Result<Self> {
+        for mark in self.marks.iter().rev() {
+            if mark.holds(&file)? {
+                let options = ReadOptions { follow: true, ..self.options };
+                let mut reader = Self::from_file_at(file, mark.end, options);
+                reader.sequence = Sequence::resume(&mark.trailer.meta);
+                reader.current_format = true;
+                reader.marks.push_back(*mark);
+                return Ok(reader);
+            }
+        }
+        Ok(Self::after(self, file))
+    }
+
     /// What the next block of the log should state, if blocks of the current format were met.
     pub(crate) fn expected(&self) -> Option<BlockMeta> {
         self.sequence.expected()
@@ -170,6 +214,7 @@ impl BlockReader {
             current_format: false,
             legacy_records: 0,
             damaged: None,
+            marks: VecDeque::new(),
         }
     }
 
@@ -512,6 +557,14 @@ impl BlockReader {
             self.stats.records += u64::from(framing.records);
             self.stats.payload_bytes += framing.payload;
         }
+        if self.options.follow
+            && let Some(trailer) = trailer
+        {
+            if self.marks.len() == MARKS {
+                self.marks.pop_front();
+            }
+            self.marks.push_back(Mark { end: self.window.offset() + len as u64, trailer });
+        }
         self.ready.push_back(BlockItem::Block(Block {
             offset: self.window.offset(),
             len,
@@ -525,6 +578,18 @@ impl BlockReader {
 
     pub(crate) fn report(&mut self, offset: u64, len: u64, reason: Reason) {
         self.ready.push_back(BlockItem::Damage(Damage { offset, len, reason }));
+    }
+}
+
+impl Mark {
+    /// Whether the block is there now.
+    fn holds(&self, file: &File) -> io::Result<bool> {
+        let mut bytes = [0; TRAILER_LEN];
+        match file.read_exact_at(&mut bytes, self.end - TRAILER_LEN as u64) {
+            Ok(()) => Ok(Trailer::from_bytes(&bytes) == Some(self.trailer)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -1,15 +1,12 @@
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::blocks::ReadOptions;
 use crate::damage::ReadStats;
 use crate::filter::Filter;
-use crate::format::{BlockMeta, HEADER_LEN, TRAILER_LEN, Trailer, u32_at};
-use crate::open::parent;
 use crate::reader::{Found, Item, Reader};
+use crate::rotated::{Beginning, Next, Place, Rotated, Unpack, beginning};
 
 /// Reads a log while it is written, and goes on with the next file when it is rotated.
 ///
@@ -17,13 +14,21 @@ use crate::reader::{Found, Item, Reader};
 /// begun, and the new one is begun only when it holds something: until then a writer may still be at the old one.
 ///
 /// A log may be rotated several times between two looks. The numbers of blocks tell, and the files in between are found
-/// beside the log, under names that begin with its own and a dot. What is not found, because it was deleted or
-/// compressed meanwhile, is reported as missing.
+/// beside the log, under names that begin with its own and a dot; compressed ones only with [`Self::unpacking`]. What is
+/// not found, because it was deleted meanwhile, is reported as missing.
+///
+/// A file that is cut is read on from its new end. So after a crash, whose recovery may cut the last blocks off and write their
+/// records again, these records come twice, and none is left out.
 pub struct Follower {
     path: PathBuf,
     reader: Reader,
+    /// The file that is being read, unless it is no regular one.
+    place: Option<Place>,
+    rotated: Rotated,
     /// The file that follows the one being read, once it is known.
-    next: Option<File>,
+    next: Option<Next>,
+    /// The end was reached, so that what follows may not be what was going to.
+    at_end: bool,
     rotations: u64,
     /// What was met in the files before.
     before: ReadStats,
@@ -47,13 +52,25 @@ impl Follower {
     pub fn open_tail(path: &Path, records: u64, options: ReadOptions) -> io::Result<Self> {
         let options = ReadOptions { follow: true, ..options };
         let reader = Reader::open_tail(path, records, options)?;
+        let place = reader.blocks().file().map(Place::of).transpose()?;
         Ok(Self {
             path: path.to_owned(),
             reader,
+            place,
+            rotated: Rotated::of(path, options.max_block),
             next: None,
+            at_end: false,
             rotations: 0,
             before: ReadStats::default(),
         })
+    }
+
+    /// Finds rotated files also when they were compressed meanwhile: their names end in `.zst` or `.gz`, and `unpack` opens
+    /// them.
+    #[must_use]
+    pub fn unpacking(mut self, unpack: Unpack) -> Self {
+        self.rotated.unpack = Some(unpack);
+        self
     }
 
     /// The next record or report of damage; `None` if there is nothing more for now: ask again later.
@@ -84,75 +101,72 @@ impl Follower {
 
     pub(crate) fn advance(&mut self) -> io::Result<Option<Found>> {
         loop {
-            if let Some(found) = self.reader.advance()? {
+            if std::mem::take(&mut self.at_end) && !self.reader.blocks().is_as_read()? {
+                self.next =
+                    self.reader.blocks().file().map(File::try_clone).transpose()?.map(Next::Cut);
+            } else if let Some(found) = self.reader.advance()? {
                 return Ok(Some(found));
             }
-            if let Some(file) = self.next.take() {
+            if let Some(next) = self.next.take() {
                 // The old file is at its end, and was told so.
                 self.before.add(self.reader.stats());
-                self.reader = Reader::after(&self.reader, file);
+                (self.reader, self.place) = match next {
+                    Next::Plain(file) => {
+                        let place = Place::of(&file)?;
+                        (Reader::after(&self.reader, file), Some(place))
+                    }
+                    Next::Cut(file) => {
+                        let place = Place::of(&file)?;
+                        (Reader::after_cut(&self.reader, file)?, Some(place))
+                    }
+                    Next::Packed(bytes, place) => {
+                        (Reader::after_finished(&self.reader, bytes), Some(place))
+                    }
+                };
                 self.rotations += 1;
-            } else if let Some(file) = self.successor()? {
-                self.next = Some(file);
+            } else if let Some(next) = self.successor()? {
+                self.next = Some(next);
                 self.reader.stop_following();
             } else {
+                self.at_end = true;
                 return Ok(None);
             }
         }
     }
 
     /// The file that follows the current one: the one that the path names, if it is another and holds something, or is
-    /// the same, cut; or one between the two.
-    fn successor(&self) -> io::Result<Option<File>> {
-        let Some(current) = self.reader.blocks().file() else {
-            return Ok(None);
-        };
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
+    /// the same, cut; or one between the two, also while the path names none or an empty one.
+    fn successor(&mut self) -> io::Result<Option<Next>> {
+        let Some(mut current) = self.place else { return Ok(None) };
+        let named = match File::open(&self.path) {
+            Ok(file) => Some(file),
             // Between a rename and the creation of the next file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let (old, new) = (current.metadata()?, file.metadata()?);
-        if old.dev() == new.dev() && old.ino() == new.ino() {
-            let cut = new.len() < self.reader.blocks().position();
-            return Ok(cut.then_some(file));
+        if let Some(file) = self.reader.blocks().file() {
+            // It may have been written to since it was opened.
+            current = Place::of(file)?;
         }
-        let Beginning::Block(first) = beginning(&file)? else { return Ok(None) };
-        let Some(expected) = self.reader.blocks().expected() else { return Ok(Some(file)) };
-        let skipped = match first.filter(|first| is_behind(first, &expected)) {
-            Some(first) => self.skipped(&expected, &first)?,
-            None => None,
-        };
-        Ok(Some(skipped.unwrap_or(file)))
-    }
-
-    /// The earliest file beside the log that begins at or after the block `from`, and before the block `to`.
-    fn skipped(&self, from: &BlockMeta, to: &BlockMeta) -> io::Result<Option<File>> {
-        let Some(name) = self.path.file_name() else { return Ok(None) };
-        let mut earliest = None;
-        let mut reached = to.block_seq;
-        for entry in parent(&self.path).read_dir()? {
-            let Ok(entry) = entry else { continue };
-            let is_rotated = entry
-                .file_name()
-                .as_bytes()
-                .strip_prefix(name.as_bytes())
-                .is_some_and(|suffix| suffix.first() == Some(&b'.'));
-            // Opening a pipe would wait for its writer.
-            if !is_rotated || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                continue;
-            }
-            // It may be deleted or compressed just now; then it is missing.
-            let Ok(file) = File::open(entry.path()) else { continue };
-            if let Ok(Beginning::Block(Some(first))) = beginning(&file)
-                && first.writer_id == from.writer_id
-                && (from.block_seq..reached).contains(&first.block_seq)
-            {
-                (earliest, reached) = (Some(file), first.block_seq);
-            }
+        if let Some(file) = &named
+            && Place::of(file)?.is_same_file(&current)
+        {
+            let cut = file.metadata()?.len() < self.reader.blocks().position();
+            return Ok(named.filter(|_| cut).map(Next::Cut));
         }
-        Ok(earliest)
+        let begins = named.as_ref().map_or(Ok(Beginning::Nothing), beginning)?;
+        let is_begun = matches!(begins, Beginning::Block(_));
+        let between = self.reader.blocks().expected().and_then(|expected| {
+            let to = match begins {
+                Beginning::Nothing => None,
+                Beginning::Block(Some(first)) if first.writer_id == expected.writer_id => {
+                    Some(first.block_seq)
+                }
+                Beginning::Block(_) => Some(u64::MAX),
+            };
+            self.rotated.next(&expected, to, &current)
+        });
+        Ok(between.or(named.filter(|_| is_begun).map(Next::Plain)))
     }
 
     /// How often the log was rotated (or cut) while it was followed.
@@ -174,37 +188,4 @@ impl Follower {
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
-}
-
-/// What stands at the beginning of a file.
-enum Beginning {
-    /// Nothing yet: it is empty, or only reserved.
-    Nothing,
-    /// A block, and what its trailer states, if it has one.
-    Block(Option<BlockMeta>),
-}
-
-/// Looks at the first block of a file. Its checksum is looked at by the reader, later.
-fn beginning(file: &File) -> io::Result<Beginning> {
-    let (mut header, mut bytes) = ([0; HEADER_LEN], [0; TRAILER_LEN]);
-    match file.read_exact_at(&mut header, 0) {
-        Ok(()) if header == [0; HEADER_LEN] => return Ok(Beginning::Nothing),
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Ok(Beginning::Nothing);
-        }
-        Err(error) => return Err(error),
-    }
-    let at = u64::from(u32_at(&header, 0)).saturating_sub(TRAILER_LEN as u64);
-    let trailer = match file.read_exact_at(&mut bytes, at) {
-        Ok(()) => Trailer::from_bytes(&bytes).filter(Trailer::sizes_fit),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-        Err(error) => return Err(error),
-    };
-    Ok(Beginning::Block(trailer.map(|trailer| trailer.meta)))
-}
-
-/// Whether blocks are missing between the one that is expected and this one.
-fn is_behind(first: &BlockMeta, expected: &BlockMeta) -> bool {
-    first.writer_id == expected.writer_id && first.block_seq > expected.block_seq
 }

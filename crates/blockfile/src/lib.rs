@@ -75,6 +75,7 @@ mod own_file;
 mod reader;
 mod record;
 mod resync;
+mod rotated;
 mod salvage;
 mod sequence;
 mod tail;
@@ -103,4 +104,5 @@ pub use open::{
 pub use own_file::OwnFile;
 pub use reader::{Item, Reader, Record, verify};
 pub use record::{EVENT_HEADER, EventHeader, Level, LevelError, MARKER_HEADER, Marker};
+pub use rotated::Unpack;
 pub use salvage::salvage;

@@ -92,6 +92,16 @@ impl Reader {
         Self::over(BlockReader::after(&before.blocks, file))
     }
 
+    /// See [`BlockReader::after_cut`].
+    pub(crate) fn after_cut(before: &Self, file: File) -> io::Result<Self> {
+        Ok(Self::over(before.blocks.after_cut(file)?))
+    }
+
+    /// The same of a file that will not grow, and is read from front to back.
+    pub(crate) fn after_finished(before: &Self, bytes: Box<dyn Read + Send>) -> Self {
+        Self::over(BlockReader::after_finished(&before.blocks, bytes))
+    }
+
     /// Reads a file from an offset at which a block begins.
     pub(crate) fn from_file_at(file: File, offset: u64, options: ReadOptions) -> Self {
         Self::over(BlockReader::from_file_at(file, offset, options))

@@ -4,7 +4,8 @@
 
 mod common;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,6 +72,81 @@ fn a_live_file_is_followed_through_torn_appends_and_rotation() {
     std::fs::rename(&path, path.with_extension("2")).unwrap();
     add(&path, &blocks[5]);
     assert_eq!(drain(&mut follower), [format!("<{}>", Reason::Truncated), "five".to_owned()]);
+}
+
+/// Stands in for a decompressor.
+fn unpack(mut file: File) -> io::Result<Option<Box<dyn Read + Send>>> {
+    let mut magic = [0; 4];
+    file.read_exact(&mut magic)?;
+    let rest: Box<dyn Read + Send> = Box::new(file);
+    Ok((magic == *b"PACK").then_some(rest))
+}
+
+#[test]
+fn finished_files_are_followed_before_the_next_one_holds_anything_and_when_they_are_compressed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let beside = |suffix: &str| dir.path().join(format!("a.log.{suffix}"));
+    let mut meta = BlockMeta { writer_id: 5, ..BlockMeta::default() };
+    let blocks: Vec<Vec<u8>> = ["zero", "one", "two", "three", "four", "five", "six"]
+        .iter()
+        .map(|text| block(&mut meta, Kind::Raw, &[raw(text.as_bytes())], 512))
+        .collect();
+    add(&path, &blocks[0]);
+    let mut follower = Follower::open(&path, ReadOptions::default()).unwrap().unpacking(unpack);
+    assert_eq!(drain(&mut follower), ["zero"]);
+
+    // Rotated twice between two looks, and nothing was logged since.
+    std::fs::rename(&path, beside("1")).unwrap();
+    add(&beside("2"), &blocks[1]);
+    std::fs::write(&path, b"").unwrap();
+    assert_eq!(drain(&mut follower), ["one"]);
+    assert_eq!(drain(&mut follower), [""; 0]);
+
+    // The same, with files that were compressed meanwhile, one of them only partly so far, and another log's.
+    std::fs::remove_file(&path).unwrap();
+    add(&beside("3.zst"), &[b"PACK", &blocks[2][..], &blocks[3][..]].concat());
+    add(&beside("4"), &blocks[4]);
+    add(&beside("4.zst.part"), &[b"PACK", &blocks[4][..200]].concat());
+    let mut other = BlockMeta { writer_id: 6, block_seq: 2, ..BlockMeta::default() };
+    add(&beside("0"), &block(&mut other, Kind::Raw, &[raw(b"other")], 512));
+    assert_eq!(drain(&mut follower), ["two", "three", "four"]);
+
+    // What is not to be had is missing.
+    add(&path, &blocks[6]);
+    let got = drain(&mut follower);
+    assert_eq!((got.len(), got[1].as_str()), (2, "six"), "{got:?}");
+    assert_eq!(follower.stats().missing_blocks, 1);
+    assert_eq!(follower.stats().records, 6);
+}
+
+#[test]
+fn a_live_file_that_recovery_cuts_and_writes_again_is_read_on_from_the_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let mut meta = BlockMeta { writer_id: 5, ..BlockMeta::default() };
+    let write = |meta: &mut BlockMeta, text: &str| {
+        add(&path, &block(meta, Kind::Raw, &[raw(text.as_bytes())], 512));
+    };
+    write(&mut meta, "zero");
+    write(&mut meta, "one");
+    let mut noted = meta;
+    write(&mut meta, "not noted");
+    let mut follower = Follower::open(&path, ReadOptions::default()).unwrap();
+    assert_eq!(drain(&mut follower), ["zero", "one", "not noted"]);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(1024).unwrap();
+    assert_eq!(drain(&mut follower), [""; 0]);
+    write(&mut noted, "again");
+    assert_eq!(drain(&mut follower), ["again"]);
+
+    // The same, seen only when the file is longer than before.
+    file.set_len(1024).unwrap();
+    let mut noted = BlockMeta { block_seq: 2, first_record: 2, ..noted };
+    write(&mut noted, "once more");
+    write(&mut noted, "three");
+    assert_eq!(drain(&mut follower), ["once more", "three"]);
+    assert_eq!(follower.stats().damages, 0);
 }
 
 #[test]

@@ -108,8 +108,17 @@ pub(crate) fn open_failed(error: &OpenError, path: &CStr) -> flr_status {
     fail_os(
         status,
         error.errno().unwrap_or(0),
-        format_args!("log {}: {error}", path.to_string_lossy()),
+        format_args!("log {}: {error}", end_of(&path.to_string_lossy())),
     )
+}
+
+/// The end of a path that would leave no room in a message.
+fn end_of(path: &str) -> String {
+    const MOST: usize = 100;
+    match path.char_indices().rev().nth(MOST) {
+        Some((cut, _)) => format!("...{}", &path[cut..]),
+        None => path.to_owned(),
+    }
 }
 
 #[inline]

@@ -85,7 +85,8 @@ pub enum flr_sync {
 /// Whether what was accepted outlives the process.
 #[repr(i32)]
 pub enum flr_staging {
-    /// It does not: what a killed process had not written yet is lost: the default.
+    /// It does not: what was not written yet when the process is killed, or ends without closing the logger, is lost: the
+    /// default.
     Private = 0,
     /// The memory is a file in /dev/shm: after SIGKILL, a crash or _exit(), the next flr_logger_open() of the same log, or
     /// flr_log_recover(), brings every accepted record into the log, exactly once. It does not outlive the machine. Where
@@ -132,7 +133,8 @@ pub type flr_sealed_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_v
 pub struct flr_logger_options {
     /// sizeof(flr_logger_options), set by FLR_LOGGER_OPTIONS_INIT.
     pub struct_size: u32,
-    /// The log file. Its folder must exist. A log that is there already is continued.
+    /// The log file. Its folder must exist. A log that is there already is continued. The file's own name may have up to 255
+    /// bytes; 235 with rotation, 226 with compression, because finished files get longer names.
     pub path: *const c_char,
     /// Bytes of memory for records. Default: 64 MiB. The logger takes one shard more if there are more threads than shards.
     pub buffer_size: u64,

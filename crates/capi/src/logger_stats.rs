@@ -79,7 +79,7 @@ pub struct flr_logger_stats {
     pub write_max_ns: u64,
     /// How long the logger's thread slept.
     pub parked_ns: u64,
-    /// Bytes of memory mapped.
+    /// Bytes of memory mapped, with the output buffers, which the logs of a set share; 0 after closing.
     pub memory: u64,
     /// When the last I/O error happened, Unix nanoseconds; 0 = never.
     pub last_error_ns: u64,
@@ -111,6 +111,8 @@ pub struct flr_logger_stats {
     pub time_source: i32,
     /// Always 0.
     pub reserved: u32,
+    /// Bytes at the end of the log that were torn when it was opened. They are in `<path>.damaged-<Unix seconds>` now.
+    pub set_aside_bytes: u64,
 }
 
 /// Why a file is written through the page cache although direct I/O was asked for.
@@ -215,6 +217,7 @@ pub(crate) fn stats_of(stats: &Stats) -> flr_logger_stats {
         direct_io: stats.direct.into(),
         staged: stats.staged.into(),
         recovered: stats.recovered,
+        set_aside_bytes: stats.set_aside_bytes,
         dropped_forked: stats.dropped_forked,
         largest_record: stats.largest_record,
         memory_resident: stats.memory_resident,

@@ -5,7 +5,8 @@
 //! doubled is skipped and counted (flr_reader_get_stats()), or reported if the caller asks for that. Memory is bounded by
 //! the largest block of the file.
 //!
-//! Files that are compressed, by gzip or zstd, are read as they are, though not followed.
+//! Files that are compressed, by gzip or zstd, are read as they are. A log that is compressed is not followed, but one that is
+//! followed may have its finished files compressed.
 //!
 //! A log may be read while it is written. With `follow` a reader goes on at the end when there is more, through rotations:
 //! also with several logs at once, as one stream in the order of time.
@@ -53,6 +54,19 @@ pub enum flr_dialect {
     Timed = 4,
     /// As V1, but a block ends at the next multiple of 512 after its records.
     Packed = 5,
+}
+
+/// Why records were dropped, as markers report it.
+#[repr(i32)]
+pub enum flr_drop_cause {
+    /// There was no room.
+    Full = 0,
+    /// There was no room in time.
+    TimedOut = 1,
+    /// The record can never fit.
+    TooLarge = 2,
+    /// A signal handler had interrupted a call.
+    Reentered = 4,
 }
 
 /// The order of the records.
@@ -135,7 +149,7 @@ pub struct flr_record {
     pub sequence: u64,
     /// Its number among the records of its shard in one run of the logger; 0 if not known.
     pub shard_sequence: u64,
-    /// The shard that it went through.
+    /// The shard that it went through. Of a marker: the shard that was full; UINT32_MAX = several, or none.
     pub shard: u32,
     /// Not 0: no record of a user, but a report of the logger that it dropped `dropped` records; `data` says so in words.
     pub is_marker: u32,
@@ -143,8 +157,10 @@ pub struct flr_record {
     pub dropped: u64,
     /// Which of the reader's files it is from, counted from 0 as they were given.
     pub file: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Why a marker's records were dropped, a flr_drop_cause; a later version may know more.
+    pub drop_cause: i32,
+    /// The beginning of the time in which a marker's records were dropped, Unix nanoseconds; it ends at `time_ns`.
+    pub since_ns: u64,
 }
 
 // SAFETY: repr(C), the size first, integers and a raw pointer only.
@@ -391,7 +407,13 @@ pub unsafe extern "C" fn flr_log_recover(
         let found = flr_recover_report {
             struct_size: 0,
             sound_bytes: opened.continued,
-            set_aside_bytes: opened.damaged_tail.map_or(0, |tail| tail.len),
+            set_aside_bytes: recovered
+                .iter()
+                .map(|one| &one.damaged_tail)
+                .chain([&opened.damaged_tail])
+                .flatten()
+                .map(|tail| tail.len)
+                .sum(),
             recovered: recovered.iter().map(|one| one.records).sum(),
         };
         // SAFETY: checked above.

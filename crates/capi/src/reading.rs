@@ -10,13 +10,14 @@ use flightring_blockfile::{
     Damage, Dialect, Filter, Follower, Item, Kind, LiveMerge, Merge, Merged, OrderBy, OwnedRecord,
     ReadOptions, ReadStats, Reader, Record,
 };
-use flightring_normalise::pipeline::decompress;
+use flightring_normalise::pipeline::{decompress, unpack};
 
 use crate::flr_status;
 use crate::logger_options::{level_of, unknown};
 use crate::reader::{flr_dialect, flr_reader_options, flr_reader_stats, flr_record};
 use crate::status::{fail_io, invalid};
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each handle, on the heap")]
 enum Source {
     One(Reader),
     Live(Follower),
@@ -72,7 +73,10 @@ impl Reading {
         let source = match (order, paths.as_slice()) {
             (order, paths) if options.follow != 0 => {
                 let follow = |path: &PathBuf| {
-                    Follower::open_tail(path, last, read).map_err(|error| unreadable(path, &error))
+                    let opened = Follower::open_tail(path, last, read);
+                    opened
+                        .map(|follower| follower.unpacking(unpack))
+                        .map_err(|error| unreadable(path, &error))
                 };
                 let mut followers = paths.iter().map(follow).collect::<Result<Vec<_>, _>>()?;
                 match (order, followers.pop()) {
@@ -182,11 +186,12 @@ fn as_c(record: &Record<'_>, file: usize) -> flr_record {
         thread: record.thread,
         sequence: record.sequence,
         shard_sequence: record.shard_sequence,
-        shard: u32::from(record.shard),
+        shard: record.marker.map_or(u32::from(record.shard), |marker| marker.shard),
         is_marker: u32::from(record.kind == Kind::Marker),
         dropped: record.marker.map_or(0, |marker| marker.dropped),
         file: u32::try_from(file).unwrap_or(u32::MAX),
-        reserved: 0,
+        drop_cause: record.marker.map_or(0, |marker| marker.cause as i32),
+        since_ns: record.marker.map_or(0, |marker| marker.since_ns),
     }
 }
 

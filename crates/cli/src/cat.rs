@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args as ClapArgs, ValueEnum};
 use flightring_blockfile::{Filter, Follower, Item, LiveMerge, Merge, Merged, OrderBy};
+use flightring_normalise::pipeline::unpack;
 
 use crate::choose::Choice;
 use crate::failure::{Failure, Outcome, complain, each_file};
@@ -153,7 +154,8 @@ fn follow(
     let waiter = Waiter::over(paths);
     let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
     let open = |path: &PathBuf| {
-        Follower::open(path, args.input.options()).map_err(|e| Failure::file("read", path, e))
+        let opened = Follower::open(path, args.input.options());
+        opened.map(|one| one.unpacking(unpack)).map_err(|e| Failure::file("read", path, e))
     };
     let followers = paths.iter().map(open).collect::<Result<_, _>>()?;
     let by = match order {

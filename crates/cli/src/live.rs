@@ -78,6 +78,7 @@ impl Live {
             ("  in a fork", "dropped_forked"),
             ("damaged", "damaged"),
             ("recovered", "recovered"),
+            ("bytes set aside", "set_aside_bytes"),
         ] {
             if self.number(key) > 0 {
                 put(name, key, "")?;

@@ -164,7 +164,9 @@ fn write_json(out: &mut impl Write, record: &Record<'_>, clock: &mut Clock) -> i
         // The text is not what was logged; the bytes are.
         write!(out, ",\"bytes_hex\":\"")?;
         for byte in record.data {
-            write!(out, "{byte:02x}")?;
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            let digit = |value: u8| DIGITS[usize::from(value & 15)];
+            out.write_all(&[digit(byte >> 4), digit(*byte)])?;
         }
         out.write_all(b"\"")?;
     }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use flightring_blockfile::{AppendOptions, Appender, OpenError, OsLayer, salvage};
+use flightring_blockfile::{AppendOptions, Appender, DamagedTail, OpenError, OsLayer, salvage};
+use flightring_logger::Recovered;
 
 use crate::failure::{Failure, Outcome, complain, each_file};
 use crate::input::{Input, Progress, is_stdin, name};
-use crate::output::Output;
+use crate::output::{Output, Printer};
 
 /// Bring logs back to a sound state after a crash, or copy what is sound out of a damaged one
 #[derive(ClapArgs)]
@@ -60,15 +61,28 @@ fn recover(path: &Path, staging_folder: &Path) -> Result<bool, Failure> {
         .map_err(|error| Failure::File(format!("{}: {error}", path.display())))?;
     for dead in &recovered {
         let name = path.display();
-        match &dead.stale {
-            Some(aside) => printer.line(format_args!(
+        if let Some(tail) = &dead.damaged_tail {
+            print_tail(&mut printer, path, tail)?;
+        }
+        match (&dead.stale, &dead.unreadable) {
+            (Some(aside), _) => printer.line(format_args!(
                 "{name}: staging of an earlier boot cannot be trusted; moved to {}",
                 aside.display()
             ))?,
-            None => printer.line(format_args!(
+            (None, Some(aside)) => printer.line(format_args!(
+                "{name}: staging that makes no sense; moved to {}",
+                aside.display()
+            ))?,
+            (None, None) => printer.line(format_args!(
                 "{name}: {} records ({} bytes) that process {} had not written are in the log now",
                 dead.records, dead.bytes, dead.pid
             ))?,
+        }
+        if dead.damaged_shards > 0 {
+            printer.line(format_args!(
+                "{name}: {} of its shards made no sense from some point on",
+                dead.damaged_shards
+            ))?;
         }
     }
     let options = AppendOptions { direct: false, ..AppendOptions::default() };
@@ -87,21 +101,22 @@ fn recover(path: &Path, staging_folder: &Path) -> Result<bool, Failure> {
             path.display(),
             report.continued
         ))?,
-        Some(tail) => {
-            let fate = match &tail.set_aside {
-                Some(aside) => format!("were set aside as {}", aside.display()),
-                None => "were zeros, and are cut off".to_owned(),
-            };
-            printer.line(format_args!(
-                "{}: sound up to {}; {} bytes after that {fate}",
-                path.display(),
-                tail.offset,
-                tail.len
-            ))?;
-        }
+        Some(tail) => print_tail(&mut printer, path, tail)?,
     }
     printer.flush()?;
-    Ok(report.damaged_tail.is_some())
+    let is_incomplete = |dead: &Recovered| {
+        dead.damaged_tail.is_some() || dead.unreadable.is_some() || dead.damaged_shards > 0
+    };
+    Ok(report.damaged_tail.is_some() || recovered.iter().any(is_incomplete))
+}
+
+fn print_tail(printer: &mut Printer, path: &Path, tail: &DamagedTail) -> Result<(), Failure> {
+    let fate = match &tail.set_aside {
+        Some(aside) => format!("were set aside as {}", aside.display()),
+        None => "were zeros, and are cut off".to_owned(),
+    };
+    let (name, offset, len) = (path.display(), tail.offset, tail.len);
+    Ok(printer.line(format_args!("{name}: sound up to {offset}; {len} bytes after that {fate}"))?)
 }
 
 /// Writes the sound blocks of all files into a new one. `true` if something was skipped.

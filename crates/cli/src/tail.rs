@@ -3,6 +3,7 @@ use std::path::Path;
 
 use clap::Args as ClapArgs;
 use flightring_blockfile::{Follower, Item, OwnedRecord};
+use flightring_normalise::pipeline::unpack;
 
 use crate::cat::print_new;
 use crate::choose::Choice;
@@ -37,7 +38,12 @@ const EXAMPLES: &str = "\
 Examples:
   flightring tail app.log
   flightring tail -n 100 --level error app.log
-  flightring tail -f app.log | grep timeout";
+  flightring tail -f app.log | grep timeout
+  flightring tail -f api.log worker.log
+
+With --follow and several files, each file's records come in their order, as they are found; 'flightring cat -f --order time'
+merges them by time. Rotated files are read to their ends, also when they were compressed meanwhile.
+Damage is reported on standard error, and the exit code is then 1.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let filter = args.choice.filter()?;
@@ -54,7 +60,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
                 return Err(Failure::Message(message.to_owned()));
             }
             let opened = Follower::open_tail(path, reach, args.input.options());
-            let mut follower = opened.map_err(|e| Failure::file("read", path, e))?;
+            let opened = opened.map_err(|e| Failure::file("read", path, e))?;
+            let mut follower = opened.unpacking(unpack);
             while let Some(item) =
                 follower.next_wanted(&filter).map_err(|e| Failure::file("read", path, e))?
             {

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use flightring_blockfile::{Kind, Record};
+use flightring_blockfile::{Kind, Marker, Record};
 
 use crate::clock::Clock;
 
@@ -93,7 +93,11 @@ impl Template {
                 Part::Nanoseconds => write!(out, "{}", record.time_ns)?,
                 Part::Level => write!(out, "{:<5}", record.level.name())?,
                 Part::Thread => write!(out, "{}", record.thread)?,
-                Part::Shard => write!(out, "{}", record.shard)?,
+                Part::Shard => match record.marker {
+                    None => write!(out, "{}", record.shard)?,
+                    Some(Marker { shard: u32::MAX, .. }) => out.write_all(b"-")?,
+                    Some(marker) => write!(out, "{}", marker.shard)?,
+                },
                 Part::Sequence => write!(out, "{}", record.sequence)?,
                 Part::Kind => out.write_all(record.kind.name().as_bytes())?,
                 Part::File => out.write_all(file.as_bytes())?,
@@ -125,7 +129,16 @@ pub(crate) fn write_plain(
             out.write_all(b" [flightring] ")?;
         }
     }
-    out.write_all(record.data)
+    out.write_all(record.data)?;
+    if let Some(marker) = &record.marker {
+        out.write_all(b" (since ")?;
+        clock.write(out, marker.since_ns)?;
+        if marker.shard != u32::MAX {
+            write!(out, ", shard {}", marker.shard)?;
+        }
+        out.write_all(b")")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -44,7 +44,12 @@ fn sealed(meta: &mut BlockMeta, run: &[u8], count: u32) -> Vec<u8> {
 }
 
 fn raw_log(path: &Path, texts: &[&str]) {
-    let mut meta = BlockMeta { writer_id: 1, ..BlockMeta::default() };
+    raw_log_from(path, 0, texts);
+}
+
+/// A file of a log whose files before hold so many blocks.
+fn raw_log_from(path: &Path, block_seq: u64, texts: &[&str]) {
+    let mut meta = BlockMeta { writer_id: 1, block_seq, ..BlockMeta::default() };
     let mut bytes = Vec::new();
     for text in texts {
         let mut run = (text.len() as u32).to_le_bytes().to_vec();
@@ -128,7 +133,7 @@ fn cat_writes_records_in_every_form() {
         "2026-01-01T00:00:01.000000000Z ERROR [12] late, \"quoted\"\n\
          2026-01-01T00:00:00.000000000Z INFO  [11] first\n\
          2026-01-01T00:00:02.000000000Z DEBUG [11] last\n\
-         2026-01-01T00:00:03.000000000Z [flightring] 5 records dropped\n"
+         2026-01-01T00:00:03.000000000Z [flightring] 5 records dropped (since 2026-01-01T00:00:00.000000000Z, shard 0)\n"
     );
     let json = stdout(0, &["cat", "--json", &log]);
     let lines: Vec<serde_json::Value> =
@@ -409,6 +414,29 @@ fn a_live_log_is_followed_through_rotation() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+#[test]
+fn a_live_log_is_followed_through_files_that_were_compressed() {
+    let files = Files::new();
+    let (log, next) = (files.raw("a.log", &["one"]), files.name("a.log.next"));
+    raw_log_from(Path::new(&next), 1, &["two", "three"]);
+    let mut child = flightring(&["tail", "-f", &log]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "one");
+    // Rotated twice, and the second file is compressed before anybody has looked.
+    let packed = std::fs::File::create(files.path("a.log.1.gz")).unwrap();
+    let mut packer = flate2::write::GzEncoder::new(packed, flate2::Compression::default());
+    packer.write_all(&std::fs::read(&next).unwrap()).unwrap();
+    packer.finish().unwrap();
+    std::fs::remove_file(&next).unwrap();
+    std::fs::rename(&log, files.path("a.log.0")).unwrap();
+    raw_log_from(&files.path("a.log"), 3, &["four"]);
+    for text in ["two", "three", "four"] {
+        assert_eq!(lines.next().unwrap().unwrap(), text);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

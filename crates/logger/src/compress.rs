@@ -7,11 +7,11 @@
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flightring_blockfile::{FileLayer as _, OsLayer};
+use flightring_blockfile::{FileLayer as _, OsLayer, TRAILER_LEN, Trailer};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress as encode};
 
@@ -19,7 +19,7 @@ use crate::rotate::sealed_files;
 
 /// What a compressed file's name ends in.
 pub(crate) const SUFFIX: &str = ".zst";
-const PART: &str = ".zst.part";
+pub(crate) const PART: &str = ".zst.part";
 
 fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -66,6 +66,7 @@ fn make(path: &Path, part: &Path, stop: &AtomicBool) -> io::Result<Option<PathBu
     if source.stopped {
         return Ok(None);
     }
+    append_trailer(path, &copy)?;
     let (crc, len) = (source.crc, source.len);
     copy.set_times(FileTimes::new().set_modified(metadata.modified()?))?;
     copy.sync_all()?;
@@ -84,6 +85,23 @@ fn make(path: &Path, part: &Path, stop: &AtomicBool) -> io::Result<Option<PathBu
     OsLayer.sync_directory(path.parent().unwrap_or(Path::new(".")))?;
     fs::remove_file(path)?;
     Ok(Some(name))
+}
+
+/// Lets the copy end with the last block's trailer, as the original does, in a frame that decompressors skip: so the log's
+/// numbering can go on from it without reading the whole copy.
+fn append_trailer(path: &Path, mut copy: &File) -> io::Result<()> {
+    const SKIPPABLE: u32 = 0x184D_2A50;
+    let file = File::open(path)?;
+    let mut trailer = [0; TRAILER_LEN];
+    let Some(end) = file.metadata()?.len().checked_sub(TRAILER_LEN as u64) else { return Ok(()) };
+    file.read_exact_at(&mut trailer, end)?;
+    if Trailer::from_bytes(&trailer).is_none() {
+        return Ok(());
+    }
+    let mut frame = SKIPPABLE.to_le_bytes().to_vec();
+    frame.extend((TRAILER_LEN as u32).to_le_bytes());
+    frame.extend(trailer);
+    copy.write_all(&frame)
 }
 
 /// Checksum and length of what a compressed file holds.

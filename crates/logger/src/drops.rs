@@ -20,13 +20,21 @@ pub(crate) struct Drops {
     wanted: bool,
     /// How many the log has been told of.
     told: [u64; CAUSES.len()],
-    /// How many it will have been told of once the batch is written.
-    telling: Option<[u64; CAUSES.len()]>,
-    /// The last moment at which there was nothing to tell.
-    clean_ns: u64,
+    /// What it will have been told once the batch is written.
+    telling: Option<Telling>,
+    /// A moment before which all drops are told.
+    since_ns: u64,
     /// What the shards had dropped at that moment, to see which one it is.
-    clean_shards: Vec<u64>,
+    shards: Vec<u64>,
     told_at: Option<Instant>,
+}
+
+/// What markers on their way to the log say.
+struct Telling {
+    counts: [u64; CAUSES.len()],
+    /// What the next markers begin with, so that theirs do not cover the same time again.
+    counted_ns: u64,
+    shards: Vec<u64>,
 }
 
 impl Drops {
@@ -35,8 +43,8 @@ impl Drops {
             wanted: options.drop_markers.unwrap_or(options.kind == Kind::Event),
             told: [0; CAUSES.len()],
             telling: None,
-            clean_ns: clock::now(TimeSource::Coarse),
-            clean_shards: Vec::new(),
+            since_ns: clock::now(TimeSource::Realtime),
+            shards: Vec::new(),
             told_at: None,
         }
     }
@@ -52,21 +60,23 @@ impl Drops {
         if !self.wanted {
             return;
         }
+        // What is dropped while the counts are read lies in both spans of time, or it would lie in none.
+        let counted_ns = clock::now(TimeSource::Realtime);
         let now = CAUSES.map(|cause| core.counters.dropped(cause));
         let shards = || core.pool.shards().iter().map(|shard| shard.dropped_so_far());
-        let until_ns = clock::now(TimeSource::Coarse);
         if now == self.told {
-            self.clean_ns = until_ns;
-            self.clean_shards.clear();
-            self.clean_shards.extend(shards());
+            self.since_ns = counted_ns;
+            self.shards.clear();
+            self.shards.extend(shards());
             return;
         }
         if self.told_at.is_some_and(|at| at.elapsed() < RATE) {
             return;
         }
-        let mut grown = shards()
-            .enumerate()
-            .filter(|(index, count)| *count > self.clean_shards.get(*index).copied().unwrap_or(0));
+        let until_ns = clock::now(TimeSource::Realtime);
+        let shards: Vec<u64> = shards().collect();
+        let before = |index: usize| self.shards.get(index).copied().unwrap_or(0);
+        let mut grown = shards.iter().enumerate().filter(|(index, count)| **count > before(*index));
         let shard = match (grown.next(), grown.next()) {
             (Some((index, _)), None) => index as u32,
             _ => u32::MAX,
@@ -79,8 +89,9 @@ impl Drops {
                 continue;
             }
             let marker =
-                Marker { dropped, since_ns: self.clean_ns, until_ns, shard, cause: *cause as u32 };
-            let text = format!("{dropped} records dropped: {cause}");
+                Marker { dropped, since_ns: self.since_ns, until_ns, shard, cause: *cause as u32 };
+            let records_are = if dropped == 1 { "record" } else { "records" };
+            let text = format!("{dropped} {records_are} dropped: {cause}");
             let header = marker.to_bytes();
             records.extend_from_slice(&((header.len() + text.len()) as u32).to_le_bytes());
             records.extend_from_slice(&header);
@@ -89,13 +100,15 @@ impl Drops {
         }
         debug_assert!(records.len() >= LENGTH);
         batch.add_markers(&records, count, meta, align);
-        self.telling = Some(now);
+        self.telling = Some(Telling { counts: now, counted_ns, shards });
     }
 
     /// The markers are in the log.
     pub(crate) fn reported(&mut self) {
         if let Some(told) = self.telling.take() {
-            self.told = told;
+            self.told = told.counts;
+            self.since_ns = told.counted_ns;
+            self.shards = told.shards;
             self.told_at = Some(Instant::now());
         }
     }

@@ -106,7 +106,7 @@ impl fmt::Display for Dropped {
         f.write_str(match self {
             Self::Full => "there was no room",
             Self::TimedOut => "there was no room in time",
-            Self::TooLarge => "the record is larger than half a shard",
+            Self::TooLarge => "the record is larger than the logger takes",
             Self::Closed => "the logger is closed",
             Self::Reentered => "the thread was inside a call already",
             Self::Forked => "the logger belongs to the parent process",

@@ -90,6 +90,7 @@ mod files;
 mod flusher;
 mod frame;
 mod histogram;
+mod lineage;
 mod local;
 mod logger;
 #[cfg(all(test, loom))]

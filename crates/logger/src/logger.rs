@@ -8,6 +8,7 @@ use flightring_blockfile::{AppendOptions, Appender, BlockMeta, Level};
 
 use crate::engine::Engine;
 use crate::flusher::{Log, appender_sync};
+use crate::lineage;
 use crate::options::{Geometry, LARGEST_ALIGN, StagingPolicy};
 use crate::publish::Publisher;
 use crate::recover::{self, Recovered};
@@ -70,7 +71,9 @@ impl Logger {
         let (appender, file) = open_appender(options)?;
         let begin = match &file.last {
             Some(trailer) => trailer.meta.next(),
-            None => BlockMeta { writer_id: new_writer_id(), ..BlockMeta::default() },
+            None => lineage::continued(&options.path, file.continued).unwrap_or_else(|| {
+                BlockMeta { writer_id: new_writer_id(), ..BlockMeta::default() }
+            }),
         };
         let meta = BlockMeta { kind: options.kind, flags: 0, ..begin };
         let (staged, staging_refused) = match stage(options, sizes, &meta) {
@@ -86,6 +89,14 @@ impl Logger {
             staged: is_staged,
             staging_errno: staging_refused.as_ref().map_or(0, errno),
             recovered: recovered.iter().map(|one| one.records).sum(),
+            set_aside_bytes: recovered
+                .iter()
+                .map(|one| &one.damaged_tail)
+                .chain([&file.damaged_tail])
+                .flatten()
+                .filter(|tail| tail.set_aside.is_some())
+                .map(|tail| tail.len)
+                .sum(),
         };
         let core = Core::new(options, sizes, bell, staging.as_ref().zip(region), facts)?;
         let core = Arc::new(core);

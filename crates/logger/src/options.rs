@@ -6,7 +6,7 @@ use flightring_blockfile::{FileLayer, Kind, Level, OsLayer};
 
 use crate::OpenError;
 use crate::frame::{Frames, LARGEST};
-use crate::rotate::{Rotation, Schedule};
+use crate::rotate::{self, Rotation, Schedule};
 use crate::staging::DEFAULT_FOLDER;
 
 /// Smallest shard, in bytes.
@@ -46,7 +46,8 @@ pub enum Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StagingPolicy {
-    /// It does not: what a killed process had not written yet is lost. The default.
+    /// It does not: what was not written yet when the process is killed, or ends without closing the logger, is lost. The
+    /// default.
     #[default]
     Private,
     /// The buffer lies in shared memory. After SIGKILL, a crash or `_exit`, the next opening of the log, or
@@ -198,6 +199,15 @@ impl Options {
         if matches!(self.rotation.schedule, Schedule::Every(length) if length.is_zero()) {
             return bad("a rotation every 0 ms; say how often".into());
         }
+        if self.rotation.size > 0 || self.rotation.schedule != Schedule::Never {
+            let longest = rotate::longest_name(self.rotation.compress);
+            let len = self.path.file_name().map_or(0, std::ffi::OsStr::len);
+            if len > longest {
+                return bad(format!(
+                    "the file's name has {len} bytes; choose at most {longest}, so that finished files can have a date behind it"
+                ));
+            }
+        }
         if self.kind == Kind::Marker {
             return bad("the record kind is 'marker', which only the logger writes".into());
         }
@@ -253,6 +263,10 @@ mod tests {
         assert!(message(|o| o.buffer_size = usize::MAX).contains("at most"));
         assert!(message(|o| o.flush_interval = Duration::ZERO).contains("at least 1 ms"));
         assert!(message(|o| o.kind = Kind::Marker).contains("marker"));
+        let long = |o: &mut Options, len| o.path = PathBuf::from("/tmp").join("x".repeat(len));
+        let size = |o: &mut Options| o.rotation.size = 1;
+        assert!(message(|o| (size(o), long(o, 236)).1).contains("at most 235"));
+        assert!(message(|o| (size(o), o.rotation.compress = true, long(o, 227)).2).contains("226"));
         assert!(message(|o| o.path = PathBuf::new()).contains("path is empty"));
     }
 

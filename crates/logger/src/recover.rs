@@ -6,9 +6,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flightring_blockfile::{AppendOptions, Appender, BlockMeta, FLAG_RECOVERED, Resume};
+use flightring_blockfile::{
+    AppendOptions, Appender, BlockMeta, DamagedTail, FLAG_RECOVERED, Resume,
+};
 
 use crate::batch::Batch;
+use crate::lineage;
 use crate::pool::Pool;
 use crate::shard::{Gate, Shard};
 use crate::staging::{self, Commit, Leftover, Unusable};
@@ -26,8 +29,12 @@ pub struct Recovered {
     pub bytes: u64,
     /// Shards whose content made no sense from some point on; what came before is recovered.
     pub damaged_shards: u32,
+    /// What was torn at the log's end, and is beside it now.
+    pub damaged_tail: Option<DamagedTail>,
     /// It is of another boot of the machine, so nothing was recovered; it was moved to this name.
     pub stale: Option<PathBuf>,
+    /// Its notes make no sense, so nothing was recovered; it was moved to this name.
+    pub unreadable: Option<PathBuf>,
 }
 
 /// Appends to a log what killed processes had accepted for it and not written, as the next opening of the log would do.
@@ -68,6 +75,9 @@ pub(crate) fn leftovers(options: &Options) -> Result<Vec<Recovered>, OpenError> 
             Err(Unusable::OtherBoot(aside)) => {
                 reports.push(Recovered { stale: Some(aside), ..Recovered::default() });
             }
+            Err(Unusable::Unreadable(aside)) => {
+                reports.push(Recovered { unreadable: Some(aside), ..Recovered::default() });
+            }
         }
     }
     Ok(reports)
@@ -77,32 +87,32 @@ fn bring_back(leftover: Leftover, options: &Options) -> Result<Recovered, OpenEr
     let Leftover { staging, region, header, commit } = leftover;
     let mut report = Recovered { pid: header.pid, ..Recovered::default() };
     let failed = |step| move |source| OpenError::Recovery { step, source };
-    if let Some(commit) = commit {
-        let shards: Box<[Shard]> = (0..staging.shards())
-            .map(|index| {
-                let (line, base) = staging.shard(index);
-                // SAFETY: line and bytes are in the region, which is mapped to the end of this function; nobody else
-                // uses them, because their process is dead and the file is locked.
-                unsafe { Shard::new(index, base, staging.frames(), Some(line)) }
-            })
-            .collect();
-        let count = shards.len();
-        shards.iter().for_each(|shard| shard.restore_gate(count));
-        let append = AppendOptions { direct: false, ..AppendOptions::default() };
-        let path = path_of(&commit.file, &options.path);
-        let layer = Arc::clone(&options.layer);
-        let (mut appender, opened) = Appender::open_resuming(&path, &append, layer, &commit.file)
-            .map_err(OpenError::File)?;
-        let begin = match &opened.last {
-            Some(trailer) => trailer.meta.next(),
-            None => BlockMeta { writer_id: header.writer_id, ..BlockMeta::default() },
-        };
-        let meta = BlockMeta { kind: header.kind, flags: FLAG_RECOVERED, ..begin };
-        let batch = Batch::new(header.batch).map_err(failed("get memory"))?;
-        append_all(&Pool::new(shards), commit, meta, batch, &mut appender, &mut report)
-            .map_err(failed("append to the log"))?;
-        appender.finish().map_err(failed("make the log durable"))?;
-    }
+    let shards: Box<[Shard]> = (0..staging.shards())
+        .map(|index| {
+            let (line, base) = staging.shard(index);
+            // SAFETY: line and bytes are in the region, which is mapped to the end of this function; nobody else
+            // uses them, because their process is dead and the file is locked.
+            unsafe { Shard::new(index, base, staging.frames(), Some(line)) }
+        })
+        .collect();
+    let count = shards.len();
+    shards.iter().for_each(|shard| shard.restore_gate(count));
+    let append = AppendOptions { direct: false, ..AppendOptions::default() };
+    let path = path_of(&commit.file, &options.path);
+    let layer = Arc::clone(&options.layer);
+    let (mut appender, opened) =
+        Appender::open_resuming(&path, &append, layer, &commit.file).map_err(OpenError::File)?;
+    let begin = match &opened.last {
+        Some(trailer) => trailer.meta.next(),
+        None => lineage::continued(&options.path, opened.continued)
+            .unwrap_or(BlockMeta { writer_id: header.writer_id, ..BlockMeta::default() }),
+    };
+    report.damaged_tail = opened.damaged_tail;
+    let meta = BlockMeta { kind: header.kind, flags: FLAG_RECOVERED, ..begin };
+    let batch = Batch::new(header.batch).map_err(failed("get memory"))?;
+    append_all(&Pool::new(shards), commit, meta, batch, &mut appender, &mut report)
+        .map_err(failed("append to the log"))?;
+    appender.finish().map_err(failed("make the log durable"))?;
     staging.remove().map_err(failed("remove the staging file"))?;
     drop(region);
     Ok(report)

@@ -178,20 +178,20 @@ impl Figure {
 }
 
 impl Presence {
-    /// Bytes in memory, and of those in huge pages.
-    pub(crate) fn of(&self, region: &Mutex<Option<Region>>) -> (u64, u64) {
+    /// Bytes in memory, and of those in huge pages; `None` once the region is given back.
+    pub(crate) fn of(&self, region: &Mutex<Option<Region>>) -> Option<(u64, u64)> {
         let mut measured = self.0.lock();
         let region = region.lock();
         let Some(region) = &*region else {
             *measured = Measured::default();
-            return (0, 0);
+            return None;
         };
         measured.resident.refresh(Duration::from_secs(10), 100, || region.resident());
         if region.huge_pages {
             // The kernel walks all memory of the process for it, with locks that its other threads may want.
             measured.huge.refresh(Duration::from_secs(60), 1000, || region.huge());
         }
-        (measured.resident.bytes, measured.huge.bytes)
+        Some((measured.resident.bytes, measured.huge.bytes))
     }
 }
 
@@ -217,9 +217,9 @@ mod tests {
         assert!((64 * 1024..1 << 20).contains(&resident), "{resident}");
         let presence = Presence::default();
         let place = Mutex::new(Some(region));
-        assert_eq!(presence.of(&place), (resident, 0));
+        assert_eq!(presence.of(&place), Some((resident, 0)));
         place.lock().take();
-        assert_eq!(presence.of(&place), (0, 0));
+        assert_eq!(presence.of(&place), None);
     }
 
     #[test]

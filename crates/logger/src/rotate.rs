@@ -120,6 +120,15 @@ fn next_day(seconds: i64, local: impl Fn(i64) -> libc::tm) -> i64 {
     next
 }
 
+/// Longest name of a file, on every file system that matters.
+pub(crate) const LONGEST_FILE_NAME: usize = 255;
+
+/// How long a log's name may be if its finished files are to have names, and compressed copies of them while they grow.
+pub(crate) fn longest_name(compressed: bool) -> usize {
+    let suffix = ".20261231-235959-000".len();
+    LONGEST_FILE_NAME - suffix - if compressed { compress::PART.len() } else { 0 }
+}
+
 /// What a file that is finished at `now` is called, at the `number`-th attempt.
 pub(crate) fn sealed_name(log: &Path, now: SystemTime, number: u32) -> PathBuf {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

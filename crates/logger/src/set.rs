@@ -8,11 +8,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::engine::Engine;
 use crate::local;
 use crate::options::MIN_SHARD;
+use crate::rotate::LONGEST_FILE_NAME;
 use crate::stats::Stats;
 use crate::{CloseError, Logger, OpenError, Options};
-
-/// Longest name of a file, on every file system that matters.
-const LONGEST_FILE_NAME: usize = 255;
 
 /// How a set is opened.
 #[derive(Clone)]
@@ -160,7 +158,12 @@ impl LoggerSet {
     /// The numbers of all logs together. Times and errors are those of the log that was worst.
     #[must_use]
     pub fn total(&self) -> Stats {
-        self.stats().into_iter().fold(Stats::default(), |total, (_, stats)| total.plus(&stats))
+        let logs = self.stats();
+        // Each counts the output buffers, which they share.
+        let again = logs.iter().filter(|(_, stats)| stats.memory > 0).count().saturating_sub(1);
+        let mut total = logs.iter().fold(Stats::default(), |total, (_, stats)| total.plus(stats));
+        total.memory -= (again * self.inner.engine.output_bytes) as u64;
+        total
     }
 
     /// In a forked child there are none, because the lock may be held by a thread that is not there.

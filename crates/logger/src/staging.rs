@@ -49,6 +49,8 @@ const HEADER_CRC: usize = PAGE - 4;
 /// Bytes of a commit before the cursors.
 const COMMIT_HEAD: usize = 64;
 const COMMIT_CURSOR: usize = 16;
+/// Where a file that was begun has something by, whatever its sizes.
+const LONGEST_BEGINNING: usize = 64 << 10;
 /// Files of one log at a time: one that is alive, and what dead ones left.
 const MOST_FILES: u32 = 16;
 
@@ -363,8 +365,7 @@ pub(crate) struct Leftover {
     pub(crate) staging: Staging,
     pub(crate) region: Region,
     pub(crate) header: Header,
-    /// None: it died before it had accepted anything.
-    pub(crate) commit: Option<Commit>,
+    pub(crate) commit: Commit,
 }
 
 /// A staging file of the log that cannot be recovered from.
@@ -374,6 +375,8 @@ pub(crate) enum Unusable {
     Unfinished,
     /// Of another boot of the machine: its bytes are not what the process wrote. It was moved to this name.
     OtherBoot(PathBuf),
+    /// Its notes make no sense, because something overwrote them or another version made it. It was moved to this name.
+    Unreadable(PathBuf),
 }
 
 /// Looks for staging files of dead loggers of this log.
@@ -417,17 +420,16 @@ fn open_leftover(path: &Path, log: &Path) -> io::Result<Option<Result<Leftover, 
     let mut head = vec![0; HEADER];
     let got = rustix::io::pread(&*file, &mut head[..], 0)?;
     let Some(header) = Header::from_bytes(&head[..got], metadata.len()) else {
-        fs::remove_file(path)?;
-        return Ok(Some(Err(Unusable::Unfinished)));
+        // The first commit follows the header, and everything else follows that.
+        let mut rest = vec![0; LONGEST_BEGINNING];
+        let got = rustix::io::pread(&*file, &mut rest[..], HEADER as u64)?;
+        return unusable(path, rest[..got].iter().any(|&byte| byte != 0)).map(Some);
     };
     if header.log != log {
         return Ok(None);
     }
     if header.boot != boot_id() {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(format!("-stale-{}", std::process::id()));
-        fs::rename(path, &aside)?;
-        return Ok(Some(Err(Unusable::OtherBoot(aside.into()))));
+        return Ok(Some(Err(Unusable::OtherBoot(move_aside(path, "stale")?))));
     }
     let layout = header.layout;
     let region = Region::of_file(&file, layout.total(), false)?;
@@ -443,11 +445,34 @@ fn open_leftover(path: &Path, log: &Path) -> io::Result<Option<Result<Leftover, 
             newest = Some(commit);
         }
     }
-    let (sequence, commit) =
-        newest.map_or((0, None), |(sequence, commit)| (sequence, Some(commit)));
+    let Some((sequence, commit)) = newest else {
+        // The first commit may be torn; nothing is accepted before it.
+        let is_begun = (0..layout.shards).any(|index| {
+            let line = region.base().wrapping_add(layout.line(index)).cast::<Line>();
+            // SAFETY: the line is in the region, and aligned as the region is; it is only read.
+            unsafe { (*line).tail.load(Order::Relaxed) != 0 }
+        });
+        return unusable(path, is_begun).map(Some);
+    };
     let staging =
         Staging { _file: file, path: path.to_owned(), base: region.base(), layout, sequence };
     Ok(Some(Ok(Leftover { staging, region, header, commit })))
+}
+
+/// Removes a file in which nothing was begun, and puts any other aside.
+fn unusable(path: &Path, is_begun: bool) -> io::Result<Result<Leftover, Unusable>> {
+    if is_begun {
+        return Ok(Err(Unusable::Unreadable(move_aside(path, "unreadable")?)));
+    }
+    fs::remove_file(path)?;
+    Ok(Err(Unusable::Unfinished))
+}
+
+fn move_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!("-{why}-{}", std::process::id()));
+    fs::rename(path, &aside)?;
+    Ok(aside.into())
 }
 
 #[cfg(test)]
@@ -490,6 +515,28 @@ mod tests {
             assert_eq!(Header::from_bytes(&bytes, len), None, "byte {at}");
             bytes[at] ^= 1;
         }
+    }
+
+    #[test]
+    fn a_header_of_a_logger_without_frames_is_read() {
+        let mut header = Header {
+            pid: 7,
+            kind: Kind::Raw,
+            batch: 1 << 20,
+            writer_id: 99,
+            boot: [b'x'; 36],
+            layout: Layout { shards: 2, frames: Frames::undivided(8 << 20) },
+            log: PathBuf::from("/var/log/x.log"),
+        };
+        let mut bytes = header.to_bytes();
+        bytes[8] = WITHOUT_FRAMES as u8;
+        let path = header.log.as_os_str().as_bytes();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..HEADER_CRC]), path);
+        bytes[HEADER_CRC..PAGE].copy_from_slice(&crc.to_le_bytes());
+        let len = header.layout.total() as u64;
+        assert_eq!(Header::from_bytes(&bytes, len).as_ref(), Some(&header));
+        header.layout.frames = Frames::of(8 << 20, 4 << 20);
+        assert_eq!(Header::from_bytes(&header.to_bytes(), len), Some(header));
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub(crate) struct Facts {
     pub(crate) staging_errno: i32,
     /// Records that opening brought back.
     pub(crate) recovered: u64,
+    /// Bytes that opening set aside.
+    pub(crate) set_aside_bytes: u64,
 }
 
 /// What the flusher tells those who wait for it.
@@ -484,7 +486,7 @@ impl Core {
     }
 
     /// Bytes of the shards that are in memory, and of those in huge pages.
-    pub(crate) fn presence(&self) -> (u64, u64) {
+    pub(crate) fn presence(&self) -> Option<(u64, u64)> {
         self.presence.of(&self.region)
     }
 

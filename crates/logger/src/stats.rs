@@ -81,7 +81,8 @@ pub struct Stats {
     pub last_error: Option<LastError>,
     /// The longest record that is taken, in bytes.
     pub largest_record: u64,
-    /// Bytes of memory mapped for shards, the overflow's included, and for output.
+    /// Bytes of memory mapped for shards, the overflow's included, and for output, which the logs of a set share. 0 after
+    /// closing.
     pub memory: u64,
     /// Bytes of the shards that are in physical memory, as of at most ten seconds ago; longer for large buffers.
     /// 0 after closing.
@@ -96,6 +97,8 @@ pub struct Stats {
     pub staging_errno: i32,
     /// Records that opening brought back from killed processes. Not in `accepted` or `written`.
     pub recovered: u64,
+    /// Bytes at the end of the log that were torn when it was opened, and are in a file beside it now.
+    pub set_aside_bytes: u64,
 }
 
 /// A snapshot of one shard.
@@ -149,7 +152,8 @@ impl Stats {
         let bytes_in_memory = shards.iter().map(Shard::used).sum();
         let accepted: u64 = shards.iter().map(Shard::accepted).sum();
         let causes = |cause| counters.dropped(cause);
-        let (memory_resident, memory_huge) = core.presence();
+        let presence = core.presence();
+        let (memory_resident, memory_huge) = presence.unwrap_or_default();
         let output_bytes = core.facts.output_bytes;
         let mut stats = Self {
             accepted,
@@ -178,7 +182,10 @@ impl Stats {
             direct: counters.direct.load(Ordering::Relaxed),
             fallback: *counters.fallback.lock(),
             last_error: *counters.last_error.lock(),
-            memory: shards.iter().map(Shard::capacity).sum::<u64>() + output_bytes as u64,
+            memory: match presence {
+                Some(_) => shards.iter().map(Shard::capacity).sum::<u64>() + output_bytes as u64,
+                None => 0,
+            },
             memory_locked: core.memory_locked,
             memory_resident,
             memory_huge,
@@ -186,6 +193,7 @@ impl Stats {
             staged: core.facts.staged,
             staging_errno: core.facts.staging_errno,
             recovered: core.facts.recovered,
+            set_aside_bytes: core.facts.set_aside_bytes,
             ..Self::default()
         };
         stats.dropped = stats.dropped_full
@@ -227,6 +235,7 @@ impl Stats {
             (&mut self.memory_resident, other.memory_resident),
             (&mut self.memory_huge, other.memory_huge),
             (&mut self.recovered, other.recovered),
+            (&mut self.set_aside_bytes, other.set_aside_bytes),
         ] {
             *mine += theirs;
         }
@@ -257,7 +266,7 @@ impl Stats {
             // Writing to a string does not fail.
             let _ = write!(out, "{comma}\"{name}\":{value}");
         };
-        let numbers: [(&str, u64); 26] = [
+        let numbers: [(&str, u64); 27] = [
             ("offered", self.offered),
             ("accepted", self.accepted),
             ("dropped", self.dropped),
@@ -284,6 +293,7 @@ impl Stats {
             ("memory_resident", self.memory_resident),
             ("memory_huge", self.memory_huge),
             ("recovered", self.recovered),
+            ("set_aside_bytes", self.set_aside_bytes),
         ];
         for (name, value) in &numbers {
             put(name, value);

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -118,6 +118,10 @@ fn judge(folder: &Path) -> u64 {
 }
 
 fn staging_files(log: &Path) -> usize {
+    staging_of(log).len()
+}
+
+fn staging_of(log: &Path) -> Vec<PathBuf> {
     // The names hold a hash of the path; looking at the headers finds those of this log.
     let log = log.as_os_str().as_encoded_bytes();
     fs::read_dir("/dev/shm")
@@ -129,7 +133,8 @@ fn staging_files(log: &Path) -> usize {
             File::open(entry.path()).is_ok_and(|f| f.read_exact_at(&mut path, 4096).is_ok())
                 && path == log
         })
-        .count()
+        .map(|entry| entry.path())
+        .collect()
 }
 
 #[test]
@@ -175,6 +180,27 @@ fn every_other_way_to_end() {
         assert!(recovered[0].records > 0 && recovered[0].damaged_shards == 0, "{recovered:?}");
         logger.close().unwrap();
         assert!(judge(folder.path()) >= 3000);
+    }
+}
+
+#[test]
+fn staging_that_makes_no_sense_is_set_aside_and_told_of() {
+    // In the header; in both commits.
+    for damaged in [&[0][..], &[8192, 12288]] {
+        let folder = tempfile::tempdir().unwrap();
+        start(folder.path(), "exit").wait().unwrap();
+        let options = options(folder.path());
+        let log = &options.path;
+        let staging = staging_of(log).pop().unwrap();
+        let file = File::options().write(true).open(&staging).unwrap();
+        damaged.iter().for_each(|&at| file.write_all_at(&[0xff; 8], at).unwrap());
+        let logger = Logger::open(&options).unwrap();
+        let recovered = &logger.open_report().recovered;
+        let aside = recovered[0].unreadable.clone().unwrap();
+        assert!(aside.exists() && recovered[0].records == 0, "{recovered:?}");
+        fs::remove_file(aside).unwrap();
+        logger.close().unwrap();
+        assert_eq!(staging_files(log), 0);
     }
 }
 

@@ -271,7 +271,48 @@ fn drops_are_visible_in_the_log() {
     assert_eq!((told(Dropped::Full), told(Dropped::TooLarge)), (2, 2), "{markers:?}");
     assert!(markers.len() <= 4, "each drop is told at most once: {markers:?}");
     assert!(markers.iter().all(|m| m.since_ns > 0 && m.since_ns <= m.until_ns));
+    let too_large: Vec<_> =
+        markers.iter().filter(|m| m.cause == Dropped::TooLarge as u32).collect();
+    for pair in too_large.windows(2) {
+        let follow = pair[0].since_ns < pair[1].since_ns && pair[1].since_ns <= pair[0].until_ns;
+        assert!(follow, "a report covers no time twice and leaves none out: {markers:?}");
+    }
     assert!(markers[0].shard < 8, "one shard was full: {markers:?}");
+}
+
+#[test]
+fn numbers_go_on_after_a_restart_with_an_empty_file() {
+    let numbers = |path: &Path| {
+        let mut reader = Reader::open(path, ReadOptions::default()).unwrap();
+        let mut numbers = Vec::new();
+        while let Some(item) = reader.next_item().unwrap() {
+            let Item::Record(record) = item else { panic!("{item:?}") };
+            numbers.push(record.sequence);
+        }
+        numbers
+    };
+    for compress in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (told, finished) = mpsc::channel();
+        let told = Mutex::new(told);
+        let sealed: Sealed = Arc::new(move |_: &Path| told.lock().unwrap().send(()).unwrap());
+        let rotation = Rotation { sealed: Some(sealed), compress, ..Rotation::default() };
+        let options = options(&folder, rotation);
+        for run in 0..3 {
+            let logger = Logger::open(&options).unwrap();
+            logger.write(b"a").unwrap();
+            logger.write(b"b").unwrap();
+            logger.flush(SOON).unwrap();
+            assert_eq!(numbers(&options.path), [2 * run, 2 * run + 1]);
+            logger.rotate().unwrap();
+            finished.recv_timeout(SOON).unwrap();
+            logger.close().unwrap();
+            assert_eq!(fs::metadata(&options.path).unwrap().len(), 0);
+        }
+        let packed =
+            files(&options.path).iter().filter(|f| f.extension().unwrap() == "zst").count();
+        assert_eq!(packed, if compress { 3 } else { 0 });
+    }
 }
 
 /// What is in the files, compressed or not, which are the log's oldest first.

@@ -37,6 +37,8 @@ fn logs_are_made_by_many_threads_at_once() {
     let expected: Vec<_> = (0..10).map(|log| format!("log_{log}")).collect();
     assert_eq!(set.names(), expected);
     assert_eq!(set.total().accepted, 4000);
+    // Ten logs of 128 KiB in two shards, each with one more shard, and output buffers for all.
+    assert_eq!(set.total().memory, 10 * 3 * (64 << 10) + 2 * (256 << 10));
     assert!(set.stats().iter().all(|(_, stats)| stats.accepted == 400));
     set.get("log 3").unwrap().flush(SOON).unwrap();
     set.close().unwrap();
@@ -52,7 +54,7 @@ fn logs_are_made_by_many_threads_at_once() {
             assert_eq!(own, expected.iter().collect::<Vec<_>>());
         }
     }
-    assert_eq!(set.total().written, 4000);
+    assert_eq!((set.total().written, set.total().memory), (4000, 0));
 }
 
 #[test]

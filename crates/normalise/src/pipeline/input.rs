@@ -111,6 +111,16 @@ pub fn decompress(mut raw: impl Read + Send + 'static) -> io::Result<Decompresse
     Ok(Decompressed { reader, compressed })
 }
 
+/// What a file holds if it is compressed, by gzip or zstd; `None` if it is not.
+///
+/// # Errors
+///
+/// Those of reading it.
+pub fn unpack(file: File) -> io::Result<Option<Box<dyn Read + Send>>> {
+    let found = decompress(file)?;
+    Ok(found.compressed.then_some(found.reader))
+}
+
 pub(super) struct Opened {
     pub(super) reader: Box<dyn Read + Send>,
     /// Data may come slowly, so what has come should not wait for more.

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use error::PipelineError;
 use exchange::Exchange;
-pub use input::{Decompressed, Input, decompress};
+pub use input::{Decompressed, Input, decompress, unpack};
 pub use output::Output;
 use output::{At, Sink};
 use part::Part;
