@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
 
@@ -65,6 +66,9 @@ pub enum BlockItem {
     Damage(Damage),
 }
 
+/// How long something must look wrong in a file that is written before it is believed.
+const SETTLED_AFTER: Duration = Duration::from_millis(20);
+
 /// Reads a file block by block, in memory bounded by its largest block.
 ///
 /// A block with a trailer is delivered only if its checksum matches. After damage the reader looks for the next
@@ -79,6 +83,8 @@ pub struct BlockReader {
     /// Bytes of the block that was delivered last; they leave the window at the next call.
     delivered: usize,
     pub(crate) sequence: Sequence,
+    /// Where something looked wrong in a file that is written, and since when.
+    suspect: Option<(u64, Instant)>,
     /// A trailer was seen, so that blocks without one are damage.
     pub(crate) current_format: bool,
     legacy_records: u64,
@@ -213,6 +219,7 @@ impl BlockReader {
             sequence: Sequence::default(),
             current_format: false,
             legacy_records: 0,
+            suspect: None,
             damaged: None,
             marks: VecDeque::new(),
         }
@@ -290,6 +297,7 @@ impl BlockReader {
     /// Takes what is there now for the whole file: an incomplete end becomes damage.
     pub fn stop_following(&mut self) {
         self.options.follow = false;
+        self.window.uncache();
         self.window.forget();
     }
 
@@ -308,6 +316,10 @@ impl BlockReader {
                 self.wait();
                 return Ok(false);
             }
+            Found::Bad(_) if self.options.follow && !self.has_settled() => {
+                self.wait();
+                return Ok(false);
+            }
             Found::Current(trailer, header_intact) => self.accept(&trailer, header_intact),
             Found::Legacy(dialect) => self.accept_legacy(dialect),
             Found::Short => self.begin_damage(Reason::Truncated),
@@ -322,6 +334,22 @@ impl BlockReader {
             self.window.forget();
             if let Some(damaged) = &mut self.damaged {
                 damaged.searched = 0;
+            }
+        }
+    }
+
+    /// Whether what stands at the beginning of the window was wrong some time ago already.
+    ///
+    /// A writer who goes past the page cache may have written a block while a reader brought the page around it into that
+    /// cache; such a reader sees zeros within the file's size, until the kernel has thrown the page out.
+    fn has_settled(&mut self) -> bool {
+        let at = self.window.offset();
+        match self.suspect {
+            Some((suspect, since)) if suspect == at => since.elapsed() >= SETTLED_AFTER,
+            _ => {
+                self.suspect = Some((at, Instant::now()));
+                self.window.uncache();
+                false
             }
         }
     }

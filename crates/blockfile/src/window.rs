@@ -2,6 +2,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
+use rustix::fs::{Advice, fadvise};
+
 use crate::layer::LayerFile;
 
 /// Where a reader's bytes come from.
@@ -33,6 +35,8 @@ pub(crate) struct Window {
 }
 
 /// Read at once when nothing larger is asked for: small enough for the second-level cache.
+/// The largest page of any system.
+const PAGE: u64 = 64 << 10;
 const CHUNK: usize = 512 << 10;
 
 impl Window {
@@ -105,6 +109,16 @@ impl Window {
             self.end = self.start;
         }
         self.at_end = false;
+    }
+
+    /// Has the kernel read the file anew from where the window begins, where its copy agrees with the disk anyway.
+    pub(crate) fn uncache(&self) {
+        if let Source::File(file) = &self.source {
+            // Parts of pages are kept, so it begins with a page.
+            let from = self.offset - self.offset % PAGE;
+            // A hint: a file system that does not take it has read nothing stale.
+            let _ = fadvise(file, from, None, Advice::DontNeed);
+        }
     }
 
     /// The file behind it, if it is one.
