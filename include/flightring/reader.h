@@ -370,8 +370,8 @@ extern "C" {
 /**
  * Opens the log at `path` for reading. `options` may be NULL, for all defaults.
  *
- * The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID; FLR_NOT_FOUND when there is no such
- * file; FLR_IO when it is a directory or may not be read.
+ * The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID, also for a compressed log
+ * with `follow`; FLR_NOT_FOUND when there is no such file; FLR_IO when it is a directory or may not be read.
  */
 FLR_API
 FLR_MUST_USE

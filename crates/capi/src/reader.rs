@@ -245,8 +245,8 @@ unsafe fn path_of(path: *const c_char) -> Result<PathBuf, flr_status> {
 
 /// Opens the log at `path` for reading. `options` may be NULL, for all defaults.
 ///
-/// The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID; FLR_NOT_FOUND when there is no such
-/// file; FLR_IO when it is a directory or may not be read.
+/// The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID, also for a compressed log
+/// with `follow`; FLR_NOT_FOUND when there is no such file; FLR_IO when it is a directory or may not be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn flr_reader_open(

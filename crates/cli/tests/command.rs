@@ -219,6 +219,11 @@ fn compressed_logs_are_read() {
     let packed = files.name("a.log.gz");
     assert_eq!(stdout(0, &["cat", &packed]), "one\ntwo\n");
     assert_eq!(stdout(0, &["tail", "-n", "1", &packed]), "two\n");
+    for verb in ["cat", "tail"] {
+        let refused = run(&[verb, "-f", &packed]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains("is compressed"), "{refused:?}");
+    }
     assert!(stdout(0, &["verify", &packed]).contains("blocks                2"));
 }
 
