@@ -146,7 +146,8 @@ typedef struct {
     /**
      * Not 0: the file is being written. At its end flr_reader_next() returns FLR_TIMEOUT instead of FLR_END, and goes on
      * when there is more, also in the files that follow after rotations; flr_reader_open_files() follows several logs. In
-     * the order of the files, records come as they are found. In another order each is held back for `hold_ms`.
+     * the order of the files, records come as they are found. In another order each is held back for `hold_ms`. After a
+     * crash, records that its recovery cuts off and writes again come twice; none is left out.
      */
     uint32_t follow;
     /**

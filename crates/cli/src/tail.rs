@@ -41,7 +41,8 @@ Examples:
   flightring tail -f api.log worker.log
 
 With --follow and several files, each file's records come in their order, as they are found; 'flightring cat -f --order time'
-merges them by time. Rotated files are read to their ends, also when they were compressed meanwhile.
+merges them by time. Rotated files are read to their ends, also when they were compressed meanwhile. After a crash of the logger, records that its
+recovery writes again come twice; none is left out.
 Damage is reported on standard error, and the exit code is then 1.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
