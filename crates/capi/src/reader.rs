@@ -405,6 +405,9 @@ pub unsafe extern "C" fn flr_log_recover(
         appender.finish().map_err(|error| {
             fail_io(format_args!("cannot make {} durable", path.display()), &error)
         })?;
+        flightring_logger::tidy(&path).map_err(|error| {
+            fail_io(format_args!("cannot tidy up beside {}", path.display()), &error)
+        })?;
         let found = flr_recover_report {
             struct_size: 0,
             sound_bytes: opened.continued,

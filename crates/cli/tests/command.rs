@@ -353,6 +353,27 @@ fn recover_sets_a_torn_end_aside_and_copies_what_is_sound() {
 }
 
 #[test]
+fn recover_tidies_up_what_was_being_compressed() {
+    let files = Files::new();
+    let log = files.raw("a.log", &["two"]);
+    let (finished, copy) = ("a.log.20260101-000000-000", "a.log.20260101-000000-000.zst");
+    let part = files.path("a.log.20260101-000000-001.zst.part");
+    files.raw(finished, &["one"]);
+    files.raw("a.log.20260101-000000-001", &["more"]);
+    std::fs::write(&part, "half a cop").unwrap();
+    // A frame with one block of the bytes as they are.
+    let bytes = std::fs::read(files.path(finished)).unwrap();
+    let mut packed = vec![0x28, 0xb5, 0x2f, 0xfd, 0x60];
+    packed.extend((bytes.len() as u16 - 256).to_le_bytes());
+    packed.extend(&((bytes.len() as u32) << 3 | 1).to_le_bytes()[..3]);
+    packed.extend(&bytes);
+    std::fs::write(files.path(copy), packed).unwrap();
+    stdout(0, &["recover", &log]);
+    assert!(!part.exists() && !files.path(finished).exists());
+    assert_eq!(stdout(0, &["cat", &files.name(copy), &log]), "one\ntwo\n");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_does_not_keep_the_others_waiting() {
     let files = Files::new();
     let (good, missing) = (files.raw("a.log", &["one", "two"]), files.name("no.log"));

@@ -181,8 +181,13 @@ impl Write for &mut Drain<'_> {
 }
 
 /// Removes what a killed process left of a log's compression: copies that are not complete, and originals of copies that
-/// are, and hold the same. Nobody else may be compressing files of the log.
-pub(crate) fn tidy(log: &Path) -> io::Result<()> {
+/// are, and hold the same. Opening the log does it; whoever calls it otherwise must have the log's file open for appending, so
+/// that nobody else compresses files of the log.
+///
+/// # Errors
+///
+/// The operating system's; what is there is sound all the same.
+pub fn tidy(log: &Path) -> io::Result<()> {
     for path in sealed_files(log)? {
         let _ = fs::remove_file(with(&path, PART));
         let is_original = !path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes());
