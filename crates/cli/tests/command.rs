@@ -357,7 +357,7 @@ fn recover_tidies_up_what_was_being_compressed() {
     let files = Files::new();
     let log = files.raw("a.log", &["two"]);
     let (finished, copy) = ("a.log.20260101-000000-000", "a.log.20260101-000000-000.zst");
-    let part = files.path("a.log.20260101-000000-001.zst.part");
+    let part = files.path(".a.log.20260101-000000-001.zst.part");
     files.raw(finished, &["one"]);
     files.raw("a.log.20260101-000000-001", &["more"]);
     std::fs::write(&part, "half a cop").unwrap();
