@@ -66,6 +66,7 @@ TEST(reader_holds_records_of_live_files_for_earlier_ones) {
     flr_reader *reader = NULL;
     flr_reader_options options = FLR_READER_OPTIONS_INIT;
     flr_reader_stats stats = FLR_READER_STATS_INIT;
+    FILE *file = NULL;
     flr_record record = FLR_RECORD_INIT;
     make_folder(folder, sizeof folder);
     snprintf(a, sizeof a, "%s/a.log", folder);
@@ -112,8 +113,17 @@ TEST(reader_holds_records_of_live_files_for_earlier_ones) {
 
     options.reserved = 1;
     CHECK_EQ(flr_reader_open_files(paths, 2, &options, &reader), FLR_INVALID);
+    options.reserved = 0;
     flr_logger_destroy(first);
     flr_logger_destroy(second);
+
+    /* What is compressed does not grow. */
+    file = fopen(paths[1], "wb");
+    CHECK(file != NULL);
+    CHECK_EQ(fwrite("\x1f\x8b\x08\0\0\0\0\0", 1, 8, file), 8);
+    CHECK_EQ(fclose(file), 0);
+    CHECK_EQ(flr_reader_open_files(paths, 2, &options, &reader), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "is compressed") != NULL);
     remove_folder(folder);
 }
 

@@ -287,7 +287,7 @@ typedef struct {
     uint32_t struct_size;
     /**
      * The log file. Its folder must exist. A log that is there already is continued. The file's own name may have up to 255
-     * bytes; 235 with rotation, 226 with compression, because finished files get longer names.
+     * bytes; 235 with rotation, 225 with compression, because finished files get longer names.
      */
     const char *path;
     /**

@@ -70,7 +70,7 @@ flr_status flr_logger_set_open(const flr_logger_set_options *options,
  *
  * A log that was closed by flr_logger_close() stays closed.
  *
- * Errors: FLR_INVALID for a name that is empty or longer than 251 bytes (231 with rotation, 222 with compression), for one log
+ * Errors: FLR_INVALID for a name that is empty or longer than 251 bytes (231 with rotation, 221 with compression), for one log
  * more than there may be, and for a set that is closed; as flr_logger_open() otherwise; FLR_FORKED.
  */
 FLR_API

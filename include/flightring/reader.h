@@ -146,7 +146,8 @@ typedef struct {
     /**
      * Not 0: the file is being written. At its end flr_reader_next() returns FLR_TIMEOUT instead of FLR_END, and goes on
      * when there is more, also in the files that follow after rotations; flr_reader_open_files() follows several logs. In
-     * the order of the files, records come as they are found. In another order each is held back for `hold_ms`.
+     * the order of the files, records come as they are found. In another order each is held back for `hold_ms`. After a
+     * crash, records that its recovery cuts off and writes again come twice; none is left out.
      */
     uint32_t follow;
     /**
@@ -370,8 +371,8 @@ extern "C" {
 /**
  * Opens the log at `path` for reading. `options` may be NULL, for all defaults.
  *
- * The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID; FLR_NOT_FOUND when there is no such
- * file; FLR_IO when it is a directory or may not be read.
+ * The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID, also for a compressed log
+ * with `follow`; FLR_NOT_FOUND when there is no such file; FLR_IO when it is a directory or may not be read.
  */
 FLR_API
 FLR_MUST_USE

@@ -207,7 +207,11 @@ impl Appender {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.options.preallocate = 0;
             }
-            Err(_) => {}
+            Err(_) => {
+                // What there was room for may be taken now, and is more than the log's share.
+                let given_back = self.file.size().and_then(|size| self.file.set_size(size));
+                self.reserved = if given_back.is_ok() { 0 } else { to };
+            }
         }
     }
 

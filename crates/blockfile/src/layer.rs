@@ -217,6 +217,11 @@ impl LayerFile for OsFile {
     }
 
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        // Some file systems take all that is left before they find that it is not enough.
+        let room = rustix::fs::fstatvfs(&*self.0)?;
+        if len > room.f_bavail.saturating_mul(room.f_frsize) {
+            return Err(Errno::NOSPC.into());
+        }
         Ok(fallocate(&*self.0, FallocateFlags::KEEP_SIZE, offset, len)?)
     }
 

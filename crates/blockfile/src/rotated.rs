@@ -196,7 +196,7 @@ impl Rotated {
     fn is_rotated(&self, entry: &DirEntry) -> bool {
         let (name, log) = (entry.file_name(), self.log.file_name().unwrap_or_default());
         let suffix = name.as_bytes().strip_prefix(log.as_bytes());
-        suffix.is_some_and(|suffix| suffix.first() == Some(&b'.') && !suffix.ends_with(b".part"))
+        suffix.is_some_and(|suffix| suffix.first() == Some(&b'.'))
             // Opening a pipe would wait for its writer.
             && entry.file_type().is_ok_and(|kind| kind.is_file())
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -285,6 +286,20 @@ fn a_full_disk_keeps_whole_blocks_and_the_rest_is_retried() {
         appender.finish().unwrap();
         assert_eq!(decode(&bench.path), [1, 2, 3, 4], "free {free}");
     }
+}
+
+#[test]
+fn a_reserve_that_there_is_no_room_for_takes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    // More than disks have, and no more than a file may have.
+    let options = AppendOptions { preallocate: 1 << 43, ..AppendOptions::default() };
+    let (mut appender, _) = Appender::open(&path, &options, Arc::new(OsLayer)).unwrap();
+    let (buf, len, _) = blocks(BlockMeta::default(), &[(100, 1)], appender.alignment());
+    appender.append(&buf[..len]).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().blocks() < 2048);
+    appender.finish().unwrap();
+    assert_eq!(decode(&path), [1]);
 }
 
 #[test]

@@ -134,7 +134,7 @@ pub struct flr_logger_options {
     /// sizeof(flr_logger_options), set by FLR_LOGGER_OPTIONS_INIT.
     pub struct_size: u32,
     /// The log file. Its folder must exist. A log that is there already is continued. The file's own name may have up to 255
-    /// bytes; 235 with rotation, 226 with compression, because finished files get longer names.
+    /// bytes; 235 with rotation, 225 with compression, because finished files get longer names.
     pub path: *const c_char,
     /// Bytes of memory for records. Default: 64 MiB. The logger takes one shard more if there are more threads than shards.
     pub buffer_size: u64,

@@ -101,7 +101,7 @@ pub unsafe extern "C" fn flr_logger_set_open(
 ///
 /// A log that was closed by flr_logger_close() stays closed.
 ///
-/// Errors: FLR_INVALID for a name that is empty or longer than 251 bytes (231 with rotation, 222 with compression), for one log
+/// Errors: FLR_INVALID for a name that is empty or longer than 251 bytes (231 with rotation, 221 with compression), for one log
 /// more than there may be, and for a set that is closed; as flr_logger_open() otherwise; FLR_FORKED.
 #[unsafe(no_mangle)]
 #[must_use]

@@ -90,7 +90,8 @@ pub struct flr_reader_options {
     pub dialect: i32,
     /// Not 0: the file is being written. At its end flr_reader_next() returns FLR_TIMEOUT instead of FLR_END, and goes on
     /// when there is more, also in the files that follow after rotations; flr_reader_open_files() follows several logs. In
-    /// the order of the files, records come as they are found. In another order each is held back for `hold_ms`.
+    /// the order of the files, records come as they are found. In another order each is held back for `hold_ms`. After a
+    /// crash, records that its recovery cuts off and writes again come twice; none is left out.
     pub follow: u32,
     /// Not 0: flr_reader_next() returns FLR_CORRUPT, once for each range that it skips, with a message that says where and
     /// why; the next call goes on after it. Default: skipped ranges are only counted.
@@ -245,8 +246,8 @@ unsafe fn path_of(path: *const c_char) -> Result<PathBuf, flr_status> {
 
 /// Opens the log at `path` for reading. `options` may be NULL, for all defaults.
 ///
-/// The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID; FLR_NOT_FOUND when there is no such
-/// file; FLR_IO when it is a directory or may not be read.
+/// The reader is the caller's, to be ended with flr_reader_destroy(). Errors: FLR_INVALID, also for a compressed log
+/// with `follow`; FLR_NOT_FOUND when there is no such file; FLR_IO when it is a directory or may not be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn flr_reader_open(
@@ -403,6 +404,9 @@ pub unsafe extern "C" fn flr_log_recover(
             Appender::open(&path, &options, Arc::new(OsLayer)).map_err(|error| refused(&error))?;
         appender.finish().map_err(|error| {
             fail_io(format_args!("cannot make {} durable", path.display()), &error)
+        })?;
+        flightring_logger::tidy(&path).map_err(|error| {
+            fail_io(format_args!("cannot tidy up beside {}", path.display()), &error)
         })?;
         let found = flr_recover_report {
             struct_size: 0,

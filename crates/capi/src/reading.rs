@@ -49,6 +49,22 @@ fn open(path: &Path, last: u64, read: ReadOptions) -> io::Result<Reader> {
     Reader::open_tail(path, last, read)
 }
 
+/// A follower of a log, from near its end.
+fn follow(path: &Path, last: u64, read: ReadOptions) -> Result<Follower, flr_status> {
+    let failed = |error| unreadable(path, &error);
+    let follower = Follower::open_tail(path, last, read).map_err(failed)?;
+    let file = follower.reader().blocks().file().map(File::try_clone).transpose();
+    if let Some(file) = file.map_err(failed)?
+        && unpack(file).map_err(failed)?.is_some()
+    {
+        return Err(invalid(format_args!(
+            "{} is compressed, so nothing comes after it; leave options.follow out",
+            path.display()
+        )));
+    }
+    Ok(follower.unpacking(unpack))
+}
+
 /// What a reader's next item is.
 pub(crate) enum Next {
     Record(flr_record),
@@ -72,12 +88,7 @@ impl Reading {
         let reader = |path: &Path| open(path, last, read).map_err(|error| unreadable(path, &error));
         let source = match (order, paths.as_slice()) {
             (order, paths) if options.follow != 0 => {
-                let follow = |path: &PathBuf| {
-                    let opened = Follower::open_tail(path, last, read);
-                    opened
-                        .map(|follower| follower.unpacking(unpack))
-                        .map_err(|error| unreadable(path, &error))
-                };
+                let follow = |path: &PathBuf| follow(path, last, read);
                 let mut followers = paths.iter().map(follow).collect::<Result<Vec<_>, _>>()?;
                 match (order, followers.pop()) {
                     (None, Some(only)) if followers.is_empty() => Source::Live(only),

@@ -3,11 +3,10 @@ use std::time::{Duration, Instant};
 
 use clap::{Args as ClapArgs, ValueEnum};
 use flightring_blockfile::{Filter, Follower, Item, LiveMerge, Merge, Merged, OrderBy};
-use flightring_normalise::pipeline::unpack;
 
 use crate::choose::Choice;
 use crate::failure::{Failure, Outcome, complain, each_file};
-use crate::input::{Input, Progress, is_stdin, name};
+use crate::input::{Input, Progress, name};
 use crate::output::{Output, Printer};
 use crate::waiter::Waiter;
 
@@ -148,15 +147,9 @@ fn follow(
     printer: &mut Printer,
 ) -> Result<Outcome, Failure> {
     let paths = &args.input.files;
-    if paths.iter().any(|path| is_stdin(path)) {
-        return Err(Failure::Message("standard input cannot be followed; give files".to_owned()));
-    }
     let waiter = Waiter::over(paths);
     let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
-    let open = |path: &PathBuf| {
-        let opened = Follower::open(path, args.input.options());
-        opened.map(|one| one.unpacking(unpack)).map_err(|e| Failure::file("read", path, e))
-    };
+    let open = |path: &PathBuf| args.input.follow(path, u64::MAX);
     let followers = paths.iter().map(open).collect::<Result<_, _>>()?;
     let by = match order {
         Order::File => None,

@@ -3,8 +3,8 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use flightring_blockfile::{BlockReader, Dialect, ReadOptions, Reader};
-use flightring_normalise::pipeline::decompress;
+use flightring_blockfile::{BlockReader, Dialect, Follower, ReadOptions, Reader};
+use flightring_normalise::pipeline::{decompress, unpack};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
@@ -79,6 +79,26 @@ impl Input {
                 .map_err(|error| Failure::file("read", path, error)),
             Source::Stream(stream) => Ok(Reader::from_stream(stream, self.options())),
         }
+    }
+
+    /// Follows a live file; see [`Follower::open_tail`].
+    pub(crate) fn follow(&self, path: &Path, records: u64) -> Result<Follower, Failure> {
+        let failed = |error| Failure::file("read", path, error);
+        if is_stdin(path) {
+            let message = "standard input cannot be followed; give files";
+            return Err(Failure::Message(message.to_owned()));
+        }
+        let follower = Follower::open_tail(path, records, self.options()).map_err(failed)?;
+        let file = follower.reader().blocks().file().map(File::try_clone).transpose();
+        if let Some(file) = file.map_err(failed)?
+            && unpack(file).map_err(failed)?.is_some()
+        {
+            let name = path.display();
+            return Err(Failure::File(format!(
+                "{name} is compressed, so nothing comes after it; leave --follow out"
+            )));
+        }
+        Ok(follower.unpacking(unpack))
     }
 
     pub(crate) fn open_blocks(&self, path: &Path) -> Result<BlockReader, Failure> {

@@ -95,6 +95,7 @@ fn recover(path: &Path, staging_folder: &Path) -> Result<bool, Failure> {
             other => Failure::File(other.to_string()),
         })?;
     appender.finish().map_err(|error| Failure::file("finish", path, error))?;
+    flightring_logger::tidy(path).map_err(|error| Failure::file("tidy up beside", path, error))?;
     match &report.damaged_tail {
         None => printer.line(format_args!(
             "{}: nothing torn at its end, at {}",

@@ -2,13 +2,12 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use clap::Args as ClapArgs;
-use flightring_blockfile::{Follower, Item, OwnedRecord};
-use flightring_normalise::pipeline::unpack;
+use flightring_blockfile::{Item, OwnedRecord};
 
 use crate::cat::print_new;
 use crate::choose::Choice;
 use crate::failure::{Failure, Outcome, complain, each_file};
-use crate::input::{Input, is_stdin, name};
+use crate::input::{Input, name};
 use crate::output::{Output, Printer};
 use crate::waiter::Waiter;
 
@@ -42,7 +41,8 @@ Examples:
   flightring tail -f api.log worker.log
 
 With --follow and several files, each file's records come in their order, as they are found; 'flightring cat -f --order time'
-merges them by time. Rotated files are read to their ends, also when they were compressed meanwhile.
+merges them by time. Rotated files are read to their ends, also when they were compressed meanwhile. After a crash of the logger, records that its
+recovery writes again come twice; none is left out.
 Damage is reported on standard error, and the exit code is then 1.";
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
@@ -55,13 +55,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     let outcome = each_file(&args.input.files, |path| {
         let mut last = Last::new(args.records, path);
         if args.follow {
-            if is_stdin(path) {
-                let message = "standard input cannot be followed; give files";
-                return Err(Failure::Message(message.to_owned()));
-            }
-            let opened = Follower::open_tail(path, reach, args.input.options());
-            let opened = opened.map_err(|e| Failure::file("read", path, e))?;
-            let mut follower = opened.unpacking(unpack);
+            let mut follower = args.input.follow(path, reach)?;
             while let Some(item) =
                 follower.next_wanted(&filter).map_err(|e| Failure::file("read", path, e))?
             {

@@ -219,6 +219,11 @@ fn compressed_logs_are_read() {
     let packed = files.name("a.log.gz");
     assert_eq!(stdout(0, &["cat", &packed]), "one\ntwo\n");
     assert_eq!(stdout(0, &["tail", "-n", "1", &packed]), "two\n");
+    for verb in ["cat", "tail"] {
+        let refused = run(&[verb, "-f", &packed]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains("is compressed"), "{refused:?}");
+    }
     assert!(stdout(0, &["verify", &packed]).contains("blocks                2"));
 }
 
@@ -345,6 +350,27 @@ fn recover_sets_a_torn_end_aside_and_copies_what_is_sound() {
 
     assert_eq!(run(&["recover", &files.name("no.log")]).status.code(), Some(2));
     assert!(!files.path("no.log").exists());
+}
+
+#[test]
+fn recover_tidies_up_what_was_being_compressed() {
+    let files = Files::new();
+    let log = files.raw("a.log", &["two"]);
+    let (finished, copy) = ("a.log.20260101-000000-000", "a.log.20260101-000000-000.zst");
+    let part = files.path(".a.log.20260101-000000-001.zst.part");
+    files.raw(finished, &["one"]);
+    files.raw("a.log.20260101-000000-001", &["more"]);
+    std::fs::write(&part, "half a cop").unwrap();
+    // A frame with one block of the bytes as they are.
+    let bytes = std::fs::read(files.path(finished)).unwrap();
+    let mut packed = vec![0x28, 0xb5, 0x2f, 0xfd, 0x60];
+    packed.extend((bytes.len() as u16 - 256).to_le_bytes());
+    packed.extend(&((bytes.len() as u32) << 3 | 1).to_le_bytes()[..3]);
+    packed.extend(&bytes);
+    std::fs::write(files.path(copy), packed).unwrap();
+    stdout(0, &["recover", &log]);
+    assert!(!part.exists() && !files.path(finished).exists());
+    assert_eq!(stdout(0, &["cat", &files.name(copy), &log]), "one\ntwo\n");
 }
 
 #[test]

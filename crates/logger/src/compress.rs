@@ -1,6 +1,6 @@
 //! Finished files made smaller, by zstd, in the background.
 //!
-//! The compressed copy grows under a name of its own (`.zst.part`), is made durable, read back and compared, and only then
+//! The compressed copy grows under a hidden name (`.<name>.zst.part`, which `<log>*` in a shell leaves out), is made durable, read back and compared, and only then
 //! gets its final name; the original is deleted last. So whatever interrupts it, there is at least one sound copy.
 //! What a killed process left is tidied up by the next opening of the log.
 
@@ -19,7 +19,9 @@ use crate::rotate::sealed_files;
 
 /// What a compressed file's name ends in.
 pub(crate) const SUFFIX: &str = ".zst";
-pub(crate) const PART: &str = ".zst.part";
+const PART: &str = ".zst.part";
+/// How much longer than the original's the name of a growing copy is.
+pub(crate) const PART_LONGER: usize = ".".len() + PART.len();
 
 fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -27,15 +29,23 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Where the copy of a file grows.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(PART);
+    path.with_file_name(name)
+}
+
 /// Whether the name is that of a file that was compressed, or is being.
 pub(crate) fn is_taken(path: &Path) -> bool {
-    with(path, SUFFIX).exists() || with(path, PART).exists()
+    with(path, SUFFIX).exists() || part_of(path).exists()
 }
 
 /// Puts a compressed file in the place of a finished one, and returns its name. None: it was told to stop, or the file
 /// was deleted meanwhile; then the file is as it was.
 pub(crate) fn compress(path: &Path, stop: &AtomicBool) -> io::Result<Option<PathBuf>> {
-    let part = with(path, PART);
+    let part = part_of(path);
     let made = make(path, &part, stop);
     if !matches!(made, Ok(Some(_))) {
         // It may not exist.
@@ -181,10 +191,15 @@ impl Write for &mut Drain<'_> {
 }
 
 /// Removes what a killed process left of a log's compression: copies that are not complete, and originals of copies that
-/// are, and hold the same. Nobody else may be compressing files of the log.
-pub(crate) fn tidy(log: &Path) -> io::Result<()> {
+/// are, and hold the same. Opening the log does it; whoever calls it otherwise must have the log's file open for appending, so
+/// that nobody else compresses files of the log.
+///
+/// # Errors
+///
+/// The operating system's; what is there is sound all the same.
+pub fn tidy(log: &Path) -> io::Result<()> {
     for path in sealed_files(log)? {
-        let _ = fs::remove_file(with(&path, PART));
+        let _ = fs::remove_file(part_of(&path));
         let is_original = !path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes());
         let copy = with(&path, SUFFIX);
         if is_original && copy.exists() && is_copy(&path, &copy)? {
@@ -245,9 +260,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, bytes) = sealed(&folder);
         assert_eq!(compress(&path, &AtomicBool::new(true)).unwrap(), None);
-        fs::create_dir(with(&path, PART)).unwrap();
+        fs::create_dir(part_of(&path)).unwrap();
         assert!(compress(&path, &GO).is_err());
-        fs::remove_dir(with(&path, PART)).unwrap();
+        fs::remove_dir(part_of(&path)).unwrap();
         // A file that is in the way is never replaced.
         fs::write(with(&path, SUFFIX), "mine").unwrap();
         assert!(compress(&path, &GO).is_err());
@@ -268,21 +283,21 @@ mod tests {
         sealed(&folder);
         assert!(is_taken(&path) && copy.exists());
         make("a.log.20261121-013000-001");
-        make("a.log.20261121-013000-001.zst.part");
+        make(".a.log.20261121-013000-001.zst.part");
         make("a.log.20261121-013000-002.zst");
         // Never the original of something else.
         make("a.log.20261121-013000-003");
         make("a.log.20261121-013000-003.zst");
-        make("b.log.20261121-013000-000.zst.part");
+        make(".b.log.20261121-013000-000.zst.part");
         tidy(&folder.path().join("a.log")).unwrap();
         let left = [
+            ".b.log.20261121-013000-000.zst.part",
             "a.log",
             "a.log.20261121-013000-000.zst",
             "a.log.20261121-013000-001",
             "a.log.20261121-013000-002.zst",
             "a.log.20261121-013000-003",
             "a.log.20261121-013000-003.zst",
-            "b.log.20261121-013000-000.zst.part",
         ];
         assert_eq!(names(&folder), left);
     }

@@ -121,6 +121,7 @@ mod worker;
 
 pub use flightring_blockfile::OwnedRecord;
 
+pub use compress::tidy;
 pub use error::{CloseError, Dropped, FlushError, OpenError, RotateError};
 pub use histogram::Latency;
 pub use logger::{Logger, OpenReport};

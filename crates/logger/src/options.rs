@@ -266,7 +266,7 @@ mod tests {
         let long = |o: &mut Options, len| o.path = PathBuf::from("/tmp").join("x".repeat(len));
         let size = |o: &mut Options| o.rotation.size = 1;
         assert!(message(|o| (size(o), long(o, 236)).1).contains("at most 235"));
-        assert!(message(|o| (size(o), o.rotation.compress = true, long(o, 227)).2).contains("226"));
+        assert!(message(|o| (size(o), o.rotation.compress = true, long(o, 226)).2).contains("225"));
         assert!(message(|o| o.path = PathBuf::new()).contains("path is empty"));
     }
 

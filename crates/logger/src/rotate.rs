@@ -126,7 +126,7 @@ pub(crate) const LONGEST_FILE_NAME: usize = 255;
 /// How long a log's name may be if its finished files are to have names, and compressed copies of them while they grow.
 pub(crate) fn longest_name(compressed: bool) -> usize {
     let suffix = ".20261231-235959-000".len();
-    LONGEST_FILE_NAME - suffix - if compressed { compress::PART.len() } else { 0 }
+    LONGEST_FILE_NAME - suffix - if compressed { compress::PART_LONGER } else { 0 }
 }
 
 /// What a file that is finished at `now` is called, at the `number`-th attempt.
