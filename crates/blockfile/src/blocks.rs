@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use memchr::memmem::Finder;
 
@@ -66,9 +66,6 @@ pub enum BlockItem {
     Damage(Damage),
 }
 
-/// How long something must look wrong in a file that is written before it is believed.
-const SETTLED_AFTER: Duration = Duration::from_millis(20);
-
 /// Reads a file block by block, in memory bounded by its largest block.
 ///
 /// A block with a trailer is delivered only if its checksum matches. After damage the reader looks for the next
@@ -84,13 +81,13 @@ pub struct BlockReader {
     delivered: usize,
     pub(crate) sequence: Sequence,
     /// Where something looked wrong in a file that is written, and since when.
-    suspect: Option<(u64, Instant)>,
+    pub(crate) suspect: Option<(u64, Instant)>,
     /// A trailer was seen, so that blocks without one are damage.
     pub(crate) current_format: bool,
     legacy_records: u64,
     pub(crate) damaged: Option<Damaged>,
     /// When following: the blocks that were delivered last, to find where a file goes on that was cut.
-    marks: VecDeque<Mark>,
+    pub(crate) marks: VecDeque<Mark>,
 }
 
 /// A block that was delivered.
@@ -173,29 +170,6 @@ impl BlockReader {
         let mut reader = Self::from_stream(bytes, ReadOptions { follow: false, ..before.options });
         reader.sequence = before.sequence.in_next_file();
         reader
-    }
-
-    /// Whether the file still ends, up to the position, as it was read. What was cut off and written again does not.
-    pub(crate) fn is_as_read(&self) -> io::Result<bool> {
-        match (self.file(), self.marks.back()) {
-            (Some(file), Some(mark)) => mark.holds(file),
-            _ => Ok(true),
-        }
-    }
-
-    /// The same file, read on from the last block that was delivered and still is there, or from its beginning.
-    pub(crate) fn after_cut(&self, file: File) -> io::Result<Self> {
-        for mark in self.marks.iter().rev() {
-            if mark.holds(&file)? {
-                let options = ReadOptions { follow: true, ..self.options };
-                let mut reader = Self::from_file_at(file, mark.end, options);
-                reader.sequence = Sequence::resume(&mark.trailer.meta);
-                reader.current_format = true;
-                reader.marks.push_back(*mark);
-                return Ok(reader);
-            }
-        }
-        Ok(Self::after(self, file))
     }
 
     /// What the next block of the log should state, if blocks of the current format were met.
@@ -294,13 +268,6 @@ impl BlockReader {
         self.window.file()
     }
 
-    /// Takes what is there now for the whole file: an incomplete end becomes damage.
-    pub fn stop_following(&mut self) {
-        self.options.follow = false;
-        self.window.uncache();
-        self.window.forget();
-    }
-
     /// Looks at what stands at the beginning of the window. `false`: nothing more (for now).
     fn step(&mut self) -> io::Result<bool> {
         match self.inspect()? {
@@ -326,37 +293,6 @@ impl BlockReader {
             Found::Bad(reason) => self.begin_damage(reason),
         }
         Ok(true)
-    }
-
-    /// Forgets an incomplete end: the writer may put other bytes in its place.
-    pub(crate) fn wait(&mut self) {
-        if self.options.follow {
-            self.window.forget();
-            if let Some(damaged) = &mut self.damaged {
-                damaged.searched = 0;
-            }
-        }
-    }
-
-    /// Whether what stands at the beginning of the window was wrong some time ago already.
-    ///
-    /// A writer who goes past the page cache may have written a block while a reader brought the page around it into that
-    /// cache; such a reader sees zeros within the file's size, until the kernel has thrown the page out.
-    fn has_settled(&mut self) -> bool {
-        let at = self.window.offset();
-        match self.suspect {
-            Some((suspect, since)) if suspect == at => since.elapsed() >= SETTLED_AFTER,
-            _ => {
-                self.suspect = Some((at, Instant::now()));
-                self.window.uncache();
-                false
-            }
-        }
-    }
-
-    fn is_last_block(&mut self) -> io::Result<bool> {
-        let capacity = u32_at(self.window.bytes(), 0) as usize;
-        Ok(self.window.fill(capacity + 1)? <= capacity)
     }
 
     fn inspect(&mut self) -> io::Result<Found> {

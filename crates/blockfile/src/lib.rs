@@ -68,6 +68,7 @@ mod follow;
 mod format;
 mod layer;
 mod live;
+mod live_end;
 mod merge;
 mod open;
 #[allow(unsafe_code)] // handlers of fork
