@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use crate::format::{
     header_bytes, u32_at,
 };
 use crate::layer::LayerFile;
+use crate::live_end::Mark;
 use crate::reader::records_in;
 use crate::resync::Damaged;
 use crate::sequence::{Order, Sequence};
@@ -89,17 +89,6 @@ pub struct BlockReader {
     /// When following: the blocks that were delivered last, to find where a file goes on that was cut.
     pub(crate) marks: VecDeque<Mark>,
 }
-
-/// A block that was delivered.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    /// Where in the file it ends.
-    end: u64,
-    trailer: Trailer,
-}
-
-/// Blocks that a crash may have left in a file without the writer's notes of them, of all its shards in two batches.
-const MARKS: usize = 4096;
 
 /// What stands at the beginning of the window.
 enum Found {
@@ -524,10 +513,7 @@ impl BlockReader {
         if self.options.follow
             && let Some(trailer) = trailer
         {
-            if self.marks.len() == MARKS {
-                self.marks.pop_front();
-            }
-            self.marks.push_back(Mark { end: self.window.offset() + len as u64, trailer });
+            self.mark(Mark { end: self.window.offset() + len as u64, trailer });
         }
         self.ready.push_back(BlockItem::Block(Block {
             offset: self.window.offset(),
@@ -542,18 +528,6 @@ impl BlockReader {
 
     pub(crate) fn report(&mut self, offset: u64, len: u64, reason: Reason) {
         self.ready.push_back(BlockItem::Damage(Damage { offset, len, reason }));
-    }
-}
-
-impl Mark {
-    /// Whether the block is there now.
-    fn holds(&self, file: &File) -> io::Result<bool> {
-        let mut bytes = [0; TRAILER_LEN];
-        match file.read_exact_at(&mut bytes, self.end - TRAILER_LEN as u64) {
-            Ok(()) => Ok(Trailer::from_bytes(&bytes) == Some(self.trailer)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -4,14 +4,38 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
 use crate::blocks::{BlockReader, ReadOptions};
-use crate::format::u32_at;
+use crate::format::{TRAILER_LEN, Trailer, u32_at};
 use crate::sequence::Sequence;
 
 /// How long something must look wrong in a file that is written before it is believed.
 const SETTLED_AFTER: Duration = Duration::from_millis(20);
+
+/// Blocks that a crash may have left in a file without the writer's notes of them, of all its shards in two batches.
+const MARKS: usize = 4096;
+
+/// A block that was delivered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    /// Where in the file it ends.
+    pub(crate) end: u64,
+    pub(crate) trailer: Trailer,
+}
+
+impl Mark {
+    /// Whether the block is there now.
+    fn holds(&self, file: &File) -> io::Result<bool> {
+        let mut bytes = [0; TRAILER_LEN];
+        match file.read_exact_at(&mut bytes, self.end - TRAILER_LEN as u64) {
+            Ok(()) => Ok(Trailer::from_bytes(&bytes) == Some(self.trailer)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 impl BlockReader {
     /// Takes what is there now for the whole file: an incomplete end becomes damage.
@@ -50,6 +74,14 @@ impl BlockReader {
     pub(crate) fn is_last_block(&mut self) -> io::Result<bool> {
         let capacity = u32_at(self.window.bytes(), 0) as usize;
         Ok(self.window.fill(capacity + 1)? <= capacity)
+    }
+
+    /// Remembers one more block that was delivered.
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        if self.marks.len() == MARKS {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(mark);
     }
 
     /// Whether the file still ends, up to the position, as it was read. What was cut off and written again does not.
