@@ -3,7 +3,7 @@
 use crate::core::CLASSES;
 use crate::input::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
 use crate::wire::{Encode, Fields, Value, WireError, array, fields};
-use crate::writer::Record;
+use crate::writer::{Record, trace_words};
 
 /// Which kind of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,15 +54,18 @@ pub(crate) fn record(signal: Signal, wire: &[u8]) -> Result<Record<'_>, WireErro
 pub(crate) const MAX_NAME: usize = 256;
 
 fn empty(wire: &[u8]) -> Record<'_> {
-    Record { time: 0, end: 0, trace: [0; 16], name: &[], class: 0, kind: 0, oversize: false, wire }
+    Record { time: 0, end: 0, trace: [0; 2], name: &[], class: 0, kind: 0, oversize: false, wire }
 }
 
 #[inline]
 fn span(wire: &[u8]) -> Result<Record<'_>, WireError> {
     let mut record = empty(wire);
-    for field in fields(wire) {
+    let mut rest = fields(start_of_span(&mut record, wire));
+    loop {
+        while rest.expected(9).is_some() {}
+        let Some(field) = rest.next() else { return Ok(record) };
         match field? {
-            (1, value) => record.trace = array(value.bytes()?),
+            (1, value) => record.trace = trace_words(array(value.bytes()?)),
             (5, value) => record.name = value.bytes()?,
             (6, value) => record.kind = small(value.varint()?),
             (7, value) => record.time = value.fixed64()?,
@@ -80,7 +83,41 @@ fn span(wire: &[u8]) -> Result<Record<'_>, WireError> {
             _ => {}
         }
     }
-    Ok(record)
+}
+
+/// Reads the fields that a span begins with, if they are those that exporters send, in the order in which they send them: that of
+/// the numbers. Returns what is left of the message.
+#[inline(always)]
+fn start_of_span<'a>(record: &mut Record<'a>, wire: &'a [u8]) -> &'a [u8] {
+    let mut rest = wire;
+    if let Some(([0x0a, 16, ids @ ..], after)) = rest.split_first_chunk::<28>()
+        && let [trace @ .., 0x12, 8, _, _, _, _, _, _, _, _] = ids
+    {
+        record.trace = trace_words(*trace);
+        rest = after;
+    }
+    // The parent.
+    if let Some(([0x22, 8, ..], after)) = rest.split_first_chunk::<10>() {
+        rest = after;
+    }
+    if let [0x2a, len @ ..0x80, after @ ..] = rest
+        && let Some((name, after)) = after.split_at_checked(usize::from(*len))
+    {
+        record.name = name;
+        rest = after;
+    }
+    if let [0x30, kind @ ..0x80, after @ ..] = rest {
+        record.kind = *kind;
+        rest = after;
+    }
+    if let Some(([0x39, times @ ..], after)) = rest.split_first_chunk::<18>()
+        && times[8] == 0x41
+    {
+        record.time = u64::from_le_bytes(array(&times[..8]));
+        record.end = u64::from_le_bytes(array(&times[9..]));
+        rest = after;
+    }
+    rest
 }
 
 #[inline]
@@ -90,7 +127,7 @@ fn log(wire: &[u8]) -> Result<Record<'_>, WireError> {
         match field? {
             (1, value) => record.time = value.fixed64()?,
             (2, value) => record.class = small(value.varint()?).min(CLASSES as u8 - 1),
-            (9, value) => record.trace = array(value.bytes()?),
+            (9, value) => record.trace = trace_words(array(value.bytes()?)),
             (11, value) => record.end = value.fixed64()?,
             (12, value) => record.name = value.bytes()?,
             (3 | 5 | 6 | 10, value) => {
@@ -324,6 +361,9 @@ impl<'a> Iterator for Messages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some(message) = self.fields.expected(self.number) {
+            return Some(message);
+        }
         loop {
             match self.fields.next()? {
                 Ok((number, Value::Bytes(bytes))) if number == self.number => return Some(bytes),
@@ -366,5 +406,62 @@ pub(crate) fn value_contains(
         AnyValue::Array(message) => inner(message, false),
         AnyValue::Map(message) => inner(message, true),
         _ => false,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A span by its fields one by one, whatever their order.
+    fn span_by_fields(wire: &[u8]) -> Result<Record<'_>, WireError> {
+        let mut record = empty(wire);
+        for field in fields(wire) {
+            match field? {
+                (1, value) => record.trace = trace_words(array(value.bytes()?)),
+                (5, value) => record.name = value.bytes()?,
+                (6, value) => record.kind = small(value.varint()?),
+                (7, value) => record.time = value.fixed64()?,
+                (8, value) => record.end = value.fixed64()?,
+                (2 | 4 | 9, value) => drop(value.bytes()?),
+                _ => {}
+            }
+        }
+        Ok(record)
+    }
+
+    /// Appends a field of a span; `odd` makes it one that no exporter would send.
+    fn put_field(out: &mut Vec<u8>, number: u32, value: u64, odd: bool) {
+        let bytes = value.to_le_bytes().repeat(40);
+        match number {
+            1 => out.put_bytes(1, &bytes[..if odd { 7 } else { 16 }]),
+            2 | 4 => out.put_bytes(number, &bytes[..if odd { 0 } else { 8 }]),
+            6 => out.put_uint(6, if odd { value } else { value % 6 }),
+            7 | 8 => out.put_fixed64(number, value),
+            3 | 5 | 9 => out.put_bytes(number, &bytes[..if odd { 300 } else { 10 }]),
+            _ if odd => out.put_bytes(7, &[]),
+            _ => out.put_fixed32(number, 1),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_reads_the_same_in_the_usual_order_and_in_any_other(
+            mut list in prop::collection::vec((1..=10_u32, any::<u64>(), prop::bool::weighted(0.05)), 0..14),
+            is_sorted in any::<bool>(),
+            cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+        ) {
+            if is_sorted {
+                list.sort_by_key(|field| field.0);
+            }
+            let mut wire = Vec::new();
+            for (number, value, odd) in list {
+                put_field(&mut wire, number, value, odd);
+            }
+            wire.truncate(cut.map_or(wire.len(), |at| at.index(wire.len() + 1)));
+            prop_assert_eq!(span(&wire), span_by_fields(&wire));
+        }
     }
 }

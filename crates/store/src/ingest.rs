@@ -187,18 +187,26 @@ fn check(request: &[u8]) -> Result<(), WireError> {
                 (1 | 3, value) => {
                     value.bytes()?;
                 }
-                (2, scope) => {
-                    for field in fields(scope.bytes()?) {
-                        if let (1..=3, value) = field? {
-                            value.bytes()?;
-                        }
-                    }
-                }
+                (2, scope) => check_scope(scope.bytes()?)?,
                 _ => {}
             }
         }
     }
     Ok(())
+}
+
+fn check_scope(scope_records: &[u8]) -> Result<(), WireError> {
+    let mut rest = fields(scope_records);
+    loop {
+        while rest.expected(2).is_some() {}
+        match rest.next().transpose()? {
+            Some((1..=3, value)) => {
+                value.bytes()?;
+            }
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
 }
 
 struct Ingest<'a> {

@@ -2,7 +2,7 @@
 
 use crate::decode::{MAX_NAME, Signal, cut};
 use crate::wire::{Encode, varint_len};
-use crate::writer::Record;
+use crate::writer::{Record, trace_words};
 
 /// The value of an attribute, or the body of a log record.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -367,7 +367,7 @@ impl Input for Span<'_> {
         Record {
             time: self.start_ns,
             end: self.end_ns,
-            trace: self.trace_id,
+            trace: trace_words(self.trace_id),
             name: name(self.name),
             class: self.status.min(2),
             kind: self.kind,
@@ -423,7 +423,7 @@ impl Input for Log<'_> {
         Record {
             time: if self.time_ns == 0 { self.observed_ns } else { self.time_ns },
             end: self.observed_ns,
-            trace: self.trace_id,
+            trace: trace_words(self.trace_id),
             name: name(self.event_name),
             class: self.severity.min(24),
             kind: 0,
@@ -461,7 +461,7 @@ impl Input for Metric<'_> {
         Record {
             time: self.time_ns,
             end: self.start_ns,
-            trace: [0; 16],
+            trace: [0; 2],
             name: name(self.name),
             class: match self.point {
                 Point::Gauge(_) => 1,

@@ -14,12 +14,12 @@ use crate::series::{SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Counter, Ordering, fence};
 
 /// A record on its way in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Record<'a> {
     pub(crate) time: u64,
     pub(crate) end: u64,
-    /// All zero: of no trace.
-    pub(crate) trace: [u8; 16],
+    /// As a slot has it; all zero: of no trace.
+    pub(crate) trace: [u64; 2],
     /// Empty: no name.
     pub(crate) name: &'a [u8],
     pub(crate) class: u8,
@@ -190,7 +190,7 @@ impl Writer {
         if self.series.is_some() {
             return Ok(self.insert_point(shared, origin, record, now));
         }
-        let trace = trace_words(record.trace);
+        let trace = record.trace;
         if let Some(most) = shared.limits.max_per_trace
             && trace != [0; 2]
             && self.held_of(shared, trace) >= most
