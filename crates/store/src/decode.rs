@@ -39,31 +39,28 @@ pub(crate) const METRIC_TYPES: [&str; 6] =
 /// The field of OTLP's `Metric` message that holds points of each type.
 pub(crate) const METRIC_FIELDS: [u32; 6] = [0, 5, 7, 9, 10, 11];
 
-/// Reads what the indexes need of a record's wire bytes.
-pub(crate) fn record(signal: Signal, wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = match signal {
-        Signal::Traces => span(wire),
-        Signal::Logs => log(wire),
-        Signal::Metrics => metric(wire),
+/// Reads what the indexes need of a record's wire bytes. In place, because a record that was put together from its parts must
+/// not be read as a whole soon after: that waits until the parts have left the store buffer.
+#[inline]
+pub(crate) fn read(signal: Signal, record: &mut Record<'_>) -> Result<(), WireError> {
+    match signal {
+        Signal::Traces => span(record),
+        Signal::Logs => log(record),
+        Signal::Metrics => metric(record),
     }?;
     record.name = cut(record.name, MAX_NAME);
-    Ok(record)
+    Ok(())
 }
 
 /// Names and services are indexed, and told apart, by their first bytes up to this many.
 pub(crate) const MAX_NAME: usize = 256;
 
-fn empty(wire: &[u8]) -> Record<'_> {
-    Record { time: 0, end: 0, trace: [0; 2], name: &[], class: 0, kind: 0, oversize: false, wire }
-}
-
 #[inline]
-fn span(wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = empty(wire);
-    let mut rest = fields(start_of_span(&mut record, wire));
+fn span(record: &mut Record<'_>) -> Result<(), WireError> {
+    let mut rest = fields(start_of_span(record));
     loop {
         while rest.expected(9).is_some() {}
-        let Some(field) = rest.next() else { return Ok(record) };
+        let Some(field) = rest.next() else { return Ok(()) };
         match field? {
             (1, value) => record.trace = trace_words(array(value.bytes()?)),
             (5, value) => record.name = value.bytes()?,
@@ -88,8 +85,8 @@ fn span(wire: &[u8]) -> Result<Record<'_>, WireError> {
 /// Reads the fields that a span begins with, if they are those that exporters send, in the order in which they send them: that of
 /// the numbers. Returns what is left of the message.
 #[inline(always)]
-fn start_of_span<'a>(record: &mut Record<'a>, wire: &'a [u8]) -> &'a [u8] {
-    let mut rest = wire;
+fn start_of_span<'a>(record: &mut Record<'a>) -> &'a [u8] {
+    let mut rest = record.wire;
     if let Some(([0x0a, 16, ids @ ..], after)) = rest.split_first_chunk::<28>()
         && let [trace @ .., 0x12, 8, _, _, _, _, _, _, _, _] = ids
     {
@@ -121,9 +118,8 @@ fn start_of_span<'a>(record: &mut Record<'a>, wire: &'a [u8]) -> &'a [u8] {
 }
 
 #[inline]
-fn log(wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = empty(wire);
-    for field in fields(wire) {
+fn log(record: &mut Record<'_>) -> Result<(), WireError> {
+    for field in fields(record.wire) {
         match field? {
             (1, value) => record.time = value.fixed64()?,
             (2, value) => record.class = small(value.varint()?).min(CLASSES as u8 - 1),
@@ -139,13 +135,12 @@ fn log(wire: &[u8]) -> Result<Record<'_>, WireError> {
     if record.time == 0 {
         record.time = record.end;
     }
-    Ok(record)
+    Ok(())
 }
 
 /// A `Metric` message with one point.
-fn metric(wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = empty(wire);
-    for field in fields(wire) {
+fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
+    for field in fields(record.wire) {
         match field? {
             (1, value) => record.name = value.bytes()?,
             (number @ (5 | 7 | 9 | 10 | 11), value) => {
@@ -159,7 +154,7 @@ fn metric(wire: &[u8]) -> Result<Record<'_>, WireError> {
             _ => {}
         }
     }
-    Ok(record)
+    Ok(())
 }
 
 /// Start and time of a data point: fields 2 and 3 in every type.
@@ -417,7 +412,7 @@ mod tests {
 
     /// A span by its fields one by one, whatever their order.
     fn span_by_fields(wire: &[u8]) -> Result<Record<'_>, WireError> {
-        let mut record = empty(wire);
+        let mut record = Record::of(wire);
         for field in fields(wire) {
             match field? {
                 (1, value) => record.trace = trace_words(array(value.bytes()?)),
@@ -461,7 +456,8 @@ mod tests {
                 put_field(&mut wire, number, value, odd);
             }
             wire.truncate(cut.map_or(wire.len(), |at| at.index(wire.len() + 1)));
-            prop_assert_eq!(span(&wire), span_by_fields(&wire));
+            let mut record = Record::of(&wire);
+            prop_assert_eq!(span(&mut record).map(|()| record), span_by_fields(&wire));
         }
     }
 }

@@ -348,7 +348,7 @@ pub(crate) trait Input {
     /// Appends the record's wire bytes.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// What the indexes need, as [`crate::decode::record`] would read it from `wire`.
+    /// What the indexes need, as [`crate::decode::read`] would read it from `wire`.
     fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a>;
 }
 

@@ -28,6 +28,14 @@ pub(crate) struct Record<'a> {
     pub(crate) wire: &'a [u8],
 }
 
+impl<'a> Record<'a> {
+    /// A record of which nothing but its bytes is known yet.
+    #[inline]
+    pub(crate) fn of(wire: &'a [u8]) -> Self {
+        Self { time: 0, end: 0, trace: [0; 2], name: &[], class: 0, kind: 0, oversize: false, wire }
+    }
+}
+
 /// Records that are expired, or taken in, between two chances for others to have the lock.
 pub(crate) const BATCH: u64 = 64;
 
