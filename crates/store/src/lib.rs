@@ -65,6 +65,7 @@ mod arena;
 mod biased;
 mod chunk;
 mod config;
+mod copy;
 mod core;
 mod cursor;
 mod decode;
