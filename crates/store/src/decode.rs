@@ -1,7 +1,7 @@
 //! From wire bytes to what the indexes need, and to what a reader asks for.
 
 use crate::core::CLASSES;
-use crate::input::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
+use crate::encode::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
 use crate::wire::{Encode, Fields, Value, WireError, array, fields};
 use crate::writer::{Record, trace_words};
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::biased::Guard;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
-use crate::input::{UNKNOWN_SERVICE, put_origin};
+use crate::encode::{UNKNOWN_SERVICE, put_origin};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
 use crate::writer::{BATCH, Record, Writer};

@@ -7,9 +7,10 @@ use crate::config::{ConfigError, Limits};
 use crate::core::Core;
 use crate::cursor::Cursor;
 use crate::decode::{self, METRIC_TYPES, Signal, placeholder};
+use crate::encode::{Input, UNKNOWN_SERVICE, put_origin};
 use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
-use crate::input::{Input, Log, Metric, Span, UNKNOWN_SERVICE, put_origin};
+use crate::input::{Log, Metric, Span};
 use crate::stats::{Count, Stats};
 use crate::writer::{Record, TraceFull, Writer};
 
