@@ -450,8 +450,7 @@ impl Writer {
         shared.classes[usize::from(class)].shrink();
         let (_, name) = split(get(word::CLASS_LINK_NAME));
         if name != NO_NAME {
-            self.names.get(name).chain.shrink();
-            self.names.release(&shared.names, name);
+            self.names.forget(&shared.names, name);
         }
         self.unpin(shared, origin);
 
