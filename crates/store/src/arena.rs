@@ -8,9 +8,9 @@
 
 use std::sync::OnceLock;
 
+use crate::copy;
 use crate::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
-use crate::wire::array;
 
 /// Words of 8 bytes in a segment: 32 KiB, small against any useful store and large against a record.
 #[cfg(not(loom))]
@@ -26,49 +26,6 @@ fn new_segment() -> Segment {
     match words.try_into() {
         Ok(segment) => segment,
         Err(_) => unreachable!("as many words as a segment has"),
-    }
-}
-
-/// Words that are copied in one step: the compiler does not unroll loops over atomics by itself.
-const STEP: usize = 8;
-
-fn store(run: &[AtomicU64], words: &[[u8; 8]]) {
-    let put = |word: &AtomicU64, bytes: &[u8; 8]| {
-        word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
-    };
-    let (steps, last) = words.as_chunks::<STEP>();
-    let (run_steps, run_last) = run[..words.len()].as_chunks::<STEP>();
-    for (run, words) in run_steps.iter().zip(steps) {
-        for i in 0..STEP {
-            put(&run[i], &words[i]);
-        }
-    }
-    for (word, bytes) in run_last.iter().zip(last) {
-        put(word, bytes);
-    }
-}
-
-/// Copies the words to `out`, which has eight bytes for each.
-fn load(run: &[AtomicU64], out: &mut [u8]) {
-    let get = |word: &AtomicU64| word.load(Ordering::Relaxed).to_le_bytes();
-    let (steps, last) = run.as_chunks::<STEP>();
-    let (out_steps, out_last) = out.as_chunks_mut::<8>().0.as_chunks_mut::<STEP>();
-    for (run, out) in steps.iter().zip(out_steps) {
-        for i in 0..STEP {
-            out[i] = get(&run[i]);
-        }
-    }
-    for (word, out) in last.iter().zip(out_last) {
-        *out = get(word);
-    }
-}
-
-/// The bytes that fill no whole word, with zeros behind them.
-fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
-    match bytes.last_chunk() {
-        // The last eight bytes begin in the word before.
-        Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
-        None => u64::from_le_bytes(array(rest)),
     }
 }
 
@@ -132,7 +89,7 @@ impl Arena {
             let Some(run) = self.run(offset) else { break };
             let count = run.len().min(dst.len() / 8);
             let (now, later) = dst.split_at_mut(count * 8);
-            load(&run[..count], now);
+            copy::load(run, now);
             offset += count as u64;
             dst = later;
         }
@@ -169,26 +126,20 @@ impl ArenaWriter {
         if bytes.is_empty() {
             return start;
         }
-        let (mut whole, rest) = bytes.as_chunks::<8>();
+        let mut rest = bytes;
         let mut run = self.run(arena);
-        while whole.len() > run.len() {
-            let (now, later) = whole.split_at(run.len());
-            store(run, now);
+        while rest.len() > run.len() * 8 {
+            let (now, later) = rest.split_at(run.len() * 8);
+            copy::store(run, now);
             self.head += run.len() as u64;
-            (whole, run) = (later, self.run(arena));
+            (rest, run) = (later, self.run(arena));
         }
-        store(run, whole);
-        self.head += whole.len() as u64;
+        copy::store(run, rest);
+        let taken = words(rest.len());
+        self.head += taken;
         // The next record is likely to be as long.
-        prefetch::for_writing(&run[whole.len()..run.len().min(2 * whole.len())]);
-        if !rest.is_empty() {
-            let word = match run.get(whole.len()) {
-                Some(word) => word,
-                None => &self.run(arena)[0],
-            };
-            word.store(last_word(bytes, rest), Ordering::Relaxed);
-            self.head += 1;
-        }
+        let taken = taken as usize;
+        prefetch::for_writing(&run[taken..run.len().min(2 * taken)]);
         start
     }
 

@@ -1,9 +1,9 @@
 //! From wire bytes to what the indexes need, and to what a reader asks for.
 
 use crate::core::CLASSES;
-use crate::input::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
+use crate::encode::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
 use crate::wire::{Encode, Fields, Value, WireError, array, fields};
-use crate::writer::Record;
+use crate::writer::{Record, trace_words};
 
 /// Which kind of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,30 +39,30 @@ pub(crate) const METRIC_TYPES: [&str; 6] =
 /// The field of OTLP's `Metric` message that holds points of each type.
 pub(crate) const METRIC_FIELDS: [u32; 6] = [0, 5, 7, 9, 10, 11];
 
-/// Reads what the indexes need of a record's wire bytes.
-pub(crate) fn record(signal: Signal, wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = match signal {
-        Signal::Traces => span(wire),
-        Signal::Logs => log(wire),
-        Signal::Metrics => metric(wire),
+/// Reads what the indexes need of a record's wire bytes. In place, because a record that was put together from its parts must
+/// not be read as a whole soon after: that waits until the parts have left the store buffer.
+#[inline]
+pub(crate) fn read(signal: Signal, record: &mut Record<'_>) -> Result<(), WireError> {
+    match signal {
+        Signal::Traces => span(record),
+        Signal::Logs => log(record),
+        Signal::Metrics => metric(record),
     }?;
     record.name = cut(record.name, MAX_NAME);
-    Ok(record)
+    Ok(())
 }
 
 /// Names and services are indexed, and told apart, by their first bytes up to this many.
 pub(crate) const MAX_NAME: usize = 256;
 
-fn empty(wire: &[u8]) -> Record<'_> {
-    Record { time: 0, end: 0, trace: [0; 16], name: &[], class: 0, kind: 0, oversize: false, wire }
-}
-
 #[inline]
-fn span(wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = empty(wire);
-    for field in fields(wire) {
+fn span(record: &mut Record<'_>) -> Result<(), WireError> {
+    let mut rest = fields(start_of_span(record));
+    loop {
+        while rest.expected(9).is_some() {}
+        let Some(field) = rest.next() else { return Ok(()) };
         match field? {
-            (1, value) => record.trace = array(value.bytes()?),
+            (1, value) => record.trace = trace_words(array(value.bytes()?)),
             (5, value) => record.name = value.bytes()?,
             (6, value) => record.kind = small(value.varint()?),
             (7, value) => record.time = value.fixed64()?,
@@ -80,17 +80,50 @@ fn span(wire: &[u8]) -> Result<Record<'_>, WireError> {
             _ => {}
         }
     }
-    Ok(record)
+}
+
+/// Reads the fields that a span begins with, if they are those that exporters send, in the order in which they send them: that of
+/// the numbers. Returns what is left of the message.
+#[inline(always)]
+fn start_of_span<'a>(record: &mut Record<'a>) -> &'a [u8] {
+    let mut rest = record.wire;
+    if let Some(([0x0a, 16, ids @ ..], after)) = rest.split_first_chunk::<28>()
+        && let [trace @ .., 0x12, 8, _, _, _, _, _, _, _, _] = ids
+    {
+        record.trace = trace_words(*trace);
+        rest = after;
+    }
+    // The parent.
+    if let Some(([0x22, 8, ..], after)) = rest.split_first_chunk::<10>() {
+        rest = after;
+    }
+    if let [0x2a, len @ ..0x80, after @ ..] = rest
+        && let Some((name, after)) = after.split_at_checked(usize::from(*len))
+    {
+        record.name = name;
+        rest = after;
+    }
+    if let [0x30, kind @ ..0x80, after @ ..] = rest {
+        record.kind = *kind;
+        rest = after;
+    }
+    if let Some(([0x39, times @ ..], after)) = rest.split_first_chunk::<18>()
+        && times[8] == 0x41
+    {
+        record.time = u64::from_le_bytes(array(&times[..8]));
+        record.end = u64::from_le_bytes(array(&times[9..]));
+        rest = after;
+    }
+    rest
 }
 
 #[inline]
-fn log(wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = empty(wire);
-    for field in fields(wire) {
+fn log(record: &mut Record<'_>) -> Result<(), WireError> {
+    for field in fields(record.wire) {
         match field? {
             (1, value) => record.time = value.fixed64()?,
             (2, value) => record.class = small(value.varint()?).min(CLASSES as u8 - 1),
-            (9, value) => record.trace = array(value.bytes()?),
+            (9, value) => record.trace = trace_words(array(value.bytes()?)),
             (11, value) => record.end = value.fixed64()?,
             (12, value) => record.name = value.bytes()?,
             (3 | 5 | 6 | 10, value) => {
@@ -102,13 +135,12 @@ fn log(wire: &[u8]) -> Result<Record<'_>, WireError> {
     if record.time == 0 {
         record.time = record.end;
     }
-    Ok(record)
+    Ok(())
 }
 
 /// A `Metric` message with one point.
-fn metric(wire: &[u8]) -> Result<Record<'_>, WireError> {
-    let mut record = empty(wire);
-    for field in fields(wire) {
+fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
+    for field in fields(record.wire) {
         match field? {
             (1, value) => record.name = value.bytes()?,
             (number @ (5 | 7 | 9 | 10 | 11), value) => {
@@ -122,7 +154,7 @@ fn metric(wire: &[u8]) -> Result<Record<'_>, WireError> {
             _ => {}
         }
     }
-    Ok(record)
+    Ok(())
 }
 
 /// Start and time of a data point: fields 2 and 3 in every type.
@@ -324,6 +356,9 @@ impl<'a> Iterator for Messages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some(message) = self.fields.expected(self.number) {
+            return Some(message);
+        }
         loop {
             match self.fields.next()? {
                 Ok((number, Value::Bytes(bytes))) if number == self.number => return Some(bytes),
@@ -366,5 +401,63 @@ pub(crate) fn value_contains(
         AnyValue::Array(message) => inner(message, false),
         AnyValue::Map(message) => inner(message, true),
         _ => false,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A span by its fields one by one, whatever their order.
+    fn span_by_fields(wire: &[u8]) -> Result<Record<'_>, WireError> {
+        let mut record = Record::of(wire);
+        for field in fields(wire) {
+            match field? {
+                (1, value) => record.trace = trace_words(array(value.bytes()?)),
+                (5, value) => record.name = value.bytes()?,
+                (6, value) => record.kind = small(value.varint()?),
+                (7, value) => record.time = value.fixed64()?,
+                (8, value) => record.end = value.fixed64()?,
+                (2 | 4 | 9, value) => drop(value.bytes()?),
+                _ => {}
+            }
+        }
+        Ok(record)
+    }
+
+    /// Appends a field of a span; `odd` makes it one that no exporter would send.
+    fn put_field(out: &mut Vec<u8>, number: u32, value: u64, odd: bool) {
+        let bytes = value.to_le_bytes().repeat(40);
+        match number {
+            1 => out.put_bytes(1, &bytes[..if odd { 7 } else { 16 }]),
+            2 | 4 => out.put_bytes(number, &bytes[..if odd { 0 } else { 8 }]),
+            6 => out.put_uint(6, if odd { value } else { value % 6 }),
+            7 | 8 => out.put_fixed64(number, value),
+            3 | 5 | 9 => out.put_bytes(number, &bytes[..if odd { 300 } else { 10 }]),
+            _ if odd => out.put_bytes(7, &[]),
+            _ => out.put_fixed32(number, 1),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_reads_the_same_in_the_usual_order_and_in_any_other(
+            mut list in prop::collection::vec((1..=10_u32, any::<u64>(), prop::bool::weighted(0.05)), 0..14),
+            is_sorted in any::<bool>(),
+            cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+        ) {
+            if is_sorted {
+                list.sort_by_key(|field| field.0);
+            }
+            let mut wire = Vec::new();
+            for (number, value, odd) in list {
+                put_field(&mut wire, number, value, odd);
+            }
+            wire.truncate(cut.map_or(wire.len(), |at| at.index(wire.len() + 1)));
+            let mut record = Record::of(&wire);
+            prop_assert_eq!(span(&mut record).map(|()| record), span_by_fields(&wire));
+        }
     }
 }

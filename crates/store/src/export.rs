@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cursor::Cursor;
 use crate::decode::{METRIC_TYPES, Signal};
-use crate::input::put_origin;
+use crate::encode::put_origin;
 use crate::json_out::to_json;
 use crate::record::RecordRef;
 use crate::schema;

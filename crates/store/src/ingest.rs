@@ -8,10 +8,10 @@ use std::fmt;
 
 use crate::biased::Guard;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
-use crate::input::{UNKNOWN_SERVICE, put_origin};
+use crate::encode::{UNKNOWN_SERVICE, put_origin};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
-use crate::writer::{BATCH, Writer};
+use crate::writer::{BATCH, Record, Writer};
 use crate::{json_in, schema};
 
 /// How records are encoded.
@@ -159,7 +159,7 @@ fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> 
 }
 
 fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestError> {
-    check(request)?;
+    let heads = check(request)?;
     let mut ingest = Ingest {
         store,
         writer: store.lock_for(now),
@@ -168,6 +168,7 @@ fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestE
         seen: 0,
         key: Vec::new(),
         point: Vec::new(),
+        heads: heads.into_iter(),
     };
     for resource_records in messages(request, 1) {
         ingest.resource(resource_records);
@@ -178,8 +179,16 @@ fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestE
     Ok(result)
 }
 
-/// Walks the framing, which is the same for the three signals: request, resources, scopes, records.
-fn check(request: &[u8]) -> Result<(), WireError> {
+/// Of a message that holds the records of a resource or of a scope: that resource or scope, and the URL of its schema.
+type Head<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// Scopes of a request of which it is remembered where their heads are, which may stand before or behind the records.
+const MAX_HEADS: usize = 1024;
+
+/// Walks the framing, which is the same for the three signals: request, resources, scopes, records. Returns the heads of the
+/// first scopes.
+fn check(request: &[u8]) -> Result<Vec<Head<'_>>, WireError> {
+    let mut heads = Vec::new();
     for field in fields(request) {
         let (1, resource) = field? else { continue };
         for field in fields(resource.bytes()?) {
@@ -188,17 +197,33 @@ fn check(request: &[u8]) -> Result<(), WireError> {
                     value.bytes()?;
                 }
                 (2, scope) => {
-                    for field in fields(scope.bytes()?) {
-                        if let (1..=3, value) = field? {
-                            value.bytes()?;
-                        }
+                    let head = check_scope(scope.bytes()?)?;
+                    if heads.len() < MAX_HEADS {
+                        heads.push(head);
                     }
                 }
                 _ => {}
             }
         }
     }
-    Ok(())
+    Ok(heads)
+}
+
+/// Of several heads the last counts.
+fn check_scope(scope_records: &[u8]) -> Result<Head<'_>, WireError> {
+    let mut head = (None, None);
+    let mut rest = fields(scope_records);
+    loop {
+        // Records are nearly all that there is.
+        while rest.expected(2).is_some() {}
+        match rest.next().transpose()? {
+            Some((1, value)) => head.0 = Some(value.bytes()?),
+            Some((2, value)) => drop(value.bytes()?),
+            Some((3, value)) => head.1 = Some(value.bytes()?),
+            Some(_) => {}
+            None => return Ok(head),
+        }
+    }
 }
 
 struct Ingest<'a> {
@@ -211,23 +236,35 @@ struct Ingest<'a> {
     key: Vec<u8>,
     /// A metric with one point.
     point: Vec<u8>,
+    /// Of the scopes to come, as far as they were remembered.
+    heads: std::vec::IntoIter<Head<'a>>,
 }
 
-impl Ingest<'_> {
-    fn resource(&mut self, resource_records: &[u8]) {
-        let (resource, resource_url) = head_and_url(resource_records);
+impl<'a> Ingest<'a> {
+    fn resource(&mut self, resource_records: &'a [u8]) {
+        let mut resource = (None, None);
+        for field in fields(resource_records).flatten() {
+            match field {
+                (1, Value::Bytes(bytes)) => resource.0 = Some(bytes),
+                (3, Value::Bytes(url)) => resource.1 = Some(url),
+                _ => {}
+            }
+        }
         for scope_records in messages(resource_records, 2) {
-            self.scope(resource, resource_url, scope_records);
+            let head = match self.heads.next() {
+                Some(head) => head,
+                None => check_scope(scope_records).unwrap_or_default(),
+            };
+            self.scope(resource, head, scope_records);
         }
     }
 
     fn scope(
         &mut self,
-        resource: Option<&[u8]>,
-        resource_url: Option<&[u8]>,
+        (resource, resource_url): Head<'_>,
+        (scope, scope_url): Head<'_>,
         scope_records: &[u8],
     ) {
-        let (scope, scope_url) = head_and_url(scope_records);
         let parts = [(1, resource), (2, scope), (3, resource_url), (4, scope_url)];
         let service = resource.map_or(Ok(UNKNOWN_SERVICE.as_bytes()), decode::service_of);
         let service = service.unwrap_or(UNKNOWN_SERVICE.as_bytes());
@@ -255,10 +292,11 @@ impl Ingest<'_> {
 
     #[inline]
     fn record(&mut self, origin: u32, wire: &[u8]) {
-        match decode::record(self.store.signal, wire) {
-            Ok(record) => {
+        let mut record = Record::of(wire);
+        match decode::read(self.store.signal, &mut record) {
+            Ok(()) => {
                 self.writer.retain(origin);
-                let added = self.store.insert(&mut self.writer, origin, record, self.now);
+                let added = self.store.insert(&mut self.writer, origin, &record, self.now);
                 self.result.count(added);
             }
             Err(_) => self.result.malformed += 1,
@@ -314,19 +352,6 @@ fn data_of(metric: &[u8]) -> Option<(u32, &[u8])> {
                 return None;
             }
             found = Some((number, data));
-        }
-    }
-    found
-}
-
-/// Fields 1 and 3 of resource and scope messages: who, and by which schema. Of several the last counts.
-fn head_and_url(message: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
-    let mut found = (None, None);
-    for field in fields(message).flatten() {
-        match field {
-            (1, Value::Bytes(head)) => found.0 = Some(head),
-            (3, Value::Bytes(url)) => found.1 = Some(url),
-            _ => {}
         }
     }
     found

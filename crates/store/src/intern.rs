@@ -96,7 +96,7 @@ impl<T> Map<T> {
     #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         self.table
-            .find(hash, |&id| self.entry(id).is_some_and(|e| e.hash == hash && *e.key == *key))
+            .find(hash, |&id| self.entry(id).is_some_and(|e| e.hash == hash && same(&e.key, key)))
             .copied()
     }
 
@@ -125,6 +125,16 @@ impl<T> Map<T> {
         (self.table.allocation_size()
             + self.entries.capacity() * size_of::<Option<Arc<Entry<T>>>>()) as u64
     }
+}
+
+/// Whether two keys are equal. Most have 8 to 16 bytes, for which a call takes longer than two words.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let words = |key: &[u8]| {
+        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
+        (word(key.first_chunk()), word(key.last_chunk()))
+    };
+    a.len() == b.len() && if (8..=16).contains(&a.len()) { words(a) == words(b) } else { a == b }
 }
 
 /// The readers' side.
@@ -258,6 +268,17 @@ impl<T> NamesWriter<T> {
     #[inline]
     pub(crate) fn retain(&self, id: u32) {
         self.get(id).refs.add(1);
+    }
+
+    /// Takes the oldest record out of the chain of its name, and gives its reference back.
+    #[inline]
+    pub(crate) fn forget(&mut self, names: &Names<T>, id: u32) {
+        let entry = self.get(id);
+        entry.chain.shrink();
+        entry.refs.sub(1);
+        if entry.refs.get() == 0 {
+            self.remove(names, id);
+        }
     }
 
     /// Gives one reference back; the entry that this was the last of is returned.

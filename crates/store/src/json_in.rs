@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::decode::Signal;
+use crate::encode::put_origin;
 use crate::export::request_of;
-use crate::input::put_origin;
 use crate::schema::Kind::{
     Base64, Bool, Double, Fixed32, Fixed64, Hex, Int64, Message, PackedDouble, PackedFixed64,
     PackedUint64, Repeated, RepeatedText, SignedFixed64, Text, Uint, Zigzag32,

@@ -7,9 +7,10 @@ use crate::config::{ConfigError, Limits};
 use crate::core::Core;
 use crate::cursor::Cursor;
 use crate::decode::{self, METRIC_TYPES, Signal, placeholder};
+use crate::encode::{Input, UNKNOWN_SERVICE, put_origin};
 use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
-use crate::input::{Input, Log, Metric, Span, UNKNOWN_SERVICE, put_origin};
+use crate::input::{Log, Metric, Span};
 use crate::stats::{Count, Stats};
 use crate::writer::{Record, TraceFull, Writer};
 
@@ -82,7 +83,7 @@ impl Store {
         let origin = self.pin_service(&mut writer, service, &mut scratch);
         scratch.clear();
         input.encode(&mut scratch);
-        let added = self.insert(&mut writer, origin, input.record(&scratch), now);
+        let added = self.insert(&mut writer, origin, &input.record(&scratch), now);
         writer.scratch = scratch;
         writer.account_buffers(shared);
         self.release(writer);
@@ -135,14 +136,14 @@ impl Store {
         &self,
         writer: &mut Writer,
         origin: u32,
-        record: Record<'_>,
+        record: &Record<'_>,
         now: u64,
     ) -> Added {
         let shared = &self.core.shared;
         if record.wire.len() > shared.limits.max_record_bytes {
             return self.insert_placeholder(writer, origin, record, now);
         }
-        self.held(writer, origin, &record, now).map_or(Added::TraceFull, Added::Held)
+        self.held(writer, origin, record, now).map_or(Added::TraceFull, Added::Held)
     }
 
     /// The sequence number of a record that is held from here on; `None` if its trace holds as many as it may.
@@ -163,7 +164,7 @@ impl Store {
         &self,
         writer: &mut Writer,
         origin: u32,
-        record: Record<'_>,
+        record: &Record<'_>,
         now: u64,
     ) -> Added {
         let shared = &self.core.shared;
@@ -177,7 +178,7 @@ impl Store {
                 break;
             }
         }
-        let placeholder = Record { wire: &small, oversize: true, ..record };
+        let placeholder = Record { wire: &small, oversize: true, ..*record };
         self.held(writer, origin, &placeholder, now).map_or(Added::TraceFull, Added::Placeholder)
     }
 

@@ -111,6 +111,24 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
+    /// The bytes of the next field, if it is the length-delimited one below 16 that is expected, of less than 16 KiB. If it is
+    /// anything else nothing happens.
+    #[inline(always)]
+    pub(crate) fn expected(&mut self, number: u32) -> Option<&'a [u8]> {
+        let (len, rest) = match self.rest {
+            [tag, len @ ..0x80, rest @ ..] if u32::from(*tag) == number << 3 | 2 => {
+                (usize::from(*len), rest)
+            }
+            [tag, low, high @ ..0x80, rest @ ..] if u32::from(*tag) == number << 3 | 2 => {
+                (usize::from(low & 0x7f) | usize::from(*high) << 7, rest)
+            }
+            _ => return None,
+        };
+        let (bytes, rest) = rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
     #[inline(always)]
     fn field(&mut self) -> Result<(u32, Value<'a>), WireError> {
         // Texts, ids and messages of up to 127 bytes are most of what there is.

@@ -14,18 +14,26 @@ use crate::series::{SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Counter, Ordering, fence};
 
 /// A record on its way in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Record<'a> {
     pub(crate) time: u64,
     pub(crate) end: u64,
-    /// All zero: of no trace.
-    pub(crate) trace: [u8; 16],
+    /// As a slot has it; all zero: of no trace.
+    pub(crate) trace: [u64; 2],
     /// Empty: no name.
     pub(crate) name: &'a [u8],
     pub(crate) class: u8,
     pub(crate) kind: u8,
     pub(crate) oversize: bool,
     pub(crate) wire: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// A record of which nothing but its bytes is known yet.
+    #[inline]
+    pub(crate) fn of(wire: &'a [u8]) -> Self {
+        Self { time: 0, end: 0, trace: [0; 2], name: &[], class: 0, kind: 0, oversize: false, wire }
+    }
 }
 
 /// Records that are expired, or taken in, between two chances for others to have the lock.
@@ -190,7 +198,7 @@ impl Writer {
         if self.series.is_some() {
             return Ok(self.insert_point(shared, origin, record, now));
         }
-        let trace = trace_words(record.trace);
+        let trace = record.trace;
         if let Some(most) = shared.limits.max_per_trace
             && trace != [0; 2]
             && self.held_of(shared, trace) >= most
@@ -442,8 +450,7 @@ impl Writer {
         shared.classes[usize::from(class)].shrink();
         let (_, name) = split(get(word::CLASS_LINK_NAME));
         if name != NO_NAME {
-            self.names.get(name).chain.shrink();
-            self.names.release(&shared.names, name);
+            self.names.forget(&shared.names, name);
         }
         self.unpin(shared, origin);
 

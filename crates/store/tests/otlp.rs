@@ -459,6 +459,22 @@ fn what_goes_in_as_otlp_comes_out_as_otlp() {
     }
 }
 
+/// More scopes than the first walk over a request remembers.
+#[test]
+fn each_of_very_many_scopes_stays_with_its_records() {
+    let scope_spans = (0..1500).map(|n| ScopeSpans {
+        scope: Some(InstrumentationScope { name: format!("scope {n}"), ..Default::default() }),
+        spans: vec![Span { start_time_unix_nano: n + 1, ..Span::default() }],
+        schema_url: format!("https://example.org/{n}"),
+    });
+    let one = ResourceSpans { scope_spans: scope_spans.collect(), ..ResourceSpans::default() };
+    let request = Traces { resource_spans: vec![one.clone(), one] };
+    let recorder = recorder();
+    recorder.ingest(Signal::Traces, Encoding::Protobuf, &request.encode_to_vec()).unwrap();
+    let exported = recorder.query(Signal::Traces, oldest_first()).unwrap().export_protobuf();
+    assert!(Traces::decode(exported.as_slice()).unwrap().flat() == request.flat());
+}
+
 #[test]
 fn the_indexes_know_what_the_oracle_reads() {
     for seed in 0..60 {
