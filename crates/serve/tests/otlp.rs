@@ -144,6 +144,40 @@ fn refused_records_are_a_partial_success_and_a_broken_request_none_at_all() {
 }
 
 #[test]
+fn a_record_that_json_spoils_is_refused_alone() {
+    let (_server, address) = start();
+    for (path, body, rejected) in [
+        (
+            "/v1/traces",
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"good"},{"traceId":"no hex"}]}]}]}"#,
+            "rejectedSpans",
+        ),
+        (
+            "/v1/logs",
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":"INFO"},{"severityNumber":9}]}]}]}"#,
+            "rejectedLogRecords",
+        ),
+        (
+            "/v1/metrics",
+            r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{"asInt":"x"},{"asInt":1}]}}]}]}]}"#,
+            "rejectedDataPoints",
+        ),
+    ] {
+        let answer = post(address, path, AS_JSON, body.as_bytes());
+        let reply: Json = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &reply["partialSuccess"][rejected]), (200, &"1".into()));
+        let message = reply["partialSuccess"]["errorMessage"].as_str().unwrap();
+        assert!(message.starts_with("1 could not be read (the first: \""), "{message}");
+    }
+    let stats = get_json(address, "/api/recorder");
+    assert_eq!(
+        (&stats["traces"]["span_count"], &stats["logs"]["log_count"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(post(address, "/v1/traces", AS_JSON, b"{\"resourceSpans\":[").status, 400);
+}
+
+#[test]
 fn only_otlps_own_content_types_are_taken() {
     let (_server, address) = start();
     let body = spans(1, TRACE).to_string();

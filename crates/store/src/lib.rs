@@ -82,6 +82,7 @@ mod points;
 mod prefetch;
 mod record;
 mod recorder;
+mod salvage;
 mod schema;
 mod series;
 mod stats;
