@@ -213,6 +213,43 @@ fn queries_say_what_is_wrong_with_them() {
 }
 
 #[test]
+fn traces_are_listed_by_those_of_their_spans_that_match() {
+    let (_server, address) = start();
+    let traces = ["a", "b", "c"].map(|digit| digit.repeat(32));
+    for (i, trace) in traces.iter().enumerate() {
+        post(address, "/v1/traces", AS_JSON, spans(i + 1, trace).to_string().as_bytes());
+    }
+    let ids = |parameters: &str| {
+        let found = get_json(address, &format!("/api/traces?format=traces{parameters}"));
+        let list = found["traces"].as_array().unwrap().clone();
+        let ids = list.iter().map(|trace| trace["traceId"].as_str().unwrap().to_owned());
+        (ids.collect::<Vec<_>>(), list, found["coverage"]["truncated"].as_bool().unwrap())
+    };
+    let (all, list, truncated) = ids("");
+    assert_eq!(
+        (all.as_slice(), truncated),
+        (&[traces[2].clone(), traces[1].clone(), traces[0].clone()][..], false)
+    );
+    assert_eq!(
+        list[0],
+        json!({
+            "traceId": traces[2], "name": "step 0", "service": "shop", "root": true, "spans": 3, "errors": 0,
+            "services": 1, "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000005000000",
+        })
+    );
+    // One span matches, and the trace is described whole.
+    let (matching, list, _) = ids("&name=step+1");
+    assert_eq!(
+        (matching.len(), &list[1]["spans"], &list[1]["name"]),
+        (2, &2.into(), &"step 0".into())
+    );
+    assert_eq!(ids("&limit=2"), (all[..2].to_vec(), ids("").1[..2].to_vec(), true));
+    assert!(!ids("&limit=3").2);
+    assert!(ids("&service=nobody").0.is_empty());
+    assert_eq!(Client::connect(address).get("/api/logs?format=traces").status, 400);
+}
+
+#[test]
 fn snapshots_bound_a_query() {
     let (_server, address) = start();
     post(address, "/v1/traces", AS_JSON, spans(1, TRACE).to_string().as_bytes());

@@ -24,7 +24,8 @@ pub(super) fn figures(recorder: &Recorder) -> Json {
     figures
 }
 
-/// Answers a query. `format` is `json` (the default), `ndjson`, or `otlp` (JSON) and `protobuf`, which importers take.
+/// Answers a query. `format` is `json` (the default), `ndjson`, or `otlp` (JSON) and `protobuf`, which importers take; or
+/// `traces`, a line for each trace whose spans pass.
 pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Response {
     let parameters = || head.query().pairs().filter(|(name, _)| !FORM.contains(name));
     recorder.expire();
@@ -34,6 +35,12 @@ pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Respons
     };
     if head.query().has("follow") {
         return follow(recorder, signal, filter);
+    }
+    if head.query().get("format") == Some("traces") && signal == Signal::Traces {
+        return match recorder.traces_json(filter) {
+            Ok(traces) => json_answer(&traces),
+            Err(error) => refused(&error),
+        };
     }
     let mut cursor = match recorder.query(signal, filter) {
         Ok(cursor) => cursor,
@@ -53,7 +60,10 @@ pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Respons
             });
             Response::new(Status::OK, "application/x-ndjson", lines.into_bytes())
         }
-        Some(_) => Response::text(Status::BAD_REQUEST, "format is json, ndjson, otlp or protobuf"),
+        Some(_) => Response::text(
+            Status::BAD_REQUEST,
+            "format is json, ndjson, otlp or protobuf, and of traces also traces",
+        ),
     }
 }
 
