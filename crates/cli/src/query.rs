@@ -95,7 +95,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     if args.follow {
         parameters.push(("follow", ""));
         for line in BufReader::new(args.service.get(path, &parameters)?).lines() {
-            let line = line?;
+            let line = line.map_err(|error| unreadable(&error))?;
             match serde_json::from_str::<Json>(&line) {
                 Ok(record) if !args.json => match record.get("evicted") {
                     Some(count) => complain(format_args!(
@@ -114,7 +114,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     if args.otlp {
         parameters.push(("format", "otlp"));
         let mut body = String::new();
-        args.service.get(path, &parameters)?.take(MOST).read_to_string(&mut body)?;
+        args.service
+            .get(path, &parameters)?
+            .take(MOST)
+            .read_to_string(&mut body)
+            .map_err(|error| unreadable(&error))?;
         printer.line(body)?;
         return Ok(Outcome::Fine);
     }
@@ -136,10 +140,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     Ok(Outcome::finding(records.is_empty()))
 }
 
+fn unreadable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Message(format!("the answer cannot be read: {error}"))
+}
+
 fn json_of(body: impl Read) -> Result<Json, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::Message(format!("the answer cannot be read: {error}"))
-    };
     let mut text = Vec::new();
     body.take(MOST).read_to_end(&mut text).map_err(|error: io::Error| unreadable(&error))?;
     serde_json::from_slice(&text).map_err(|error| unreadable(&error))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+use std::io::{Read, Write};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -239,4 +240,25 @@ fn mistakes_are_explained() {
         .unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("cannot ask"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_service_that_goes_while_it_is_followed_is_complained_of() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let service = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 64]).unwrap();
+        let line = "{\"body\":{\"stringValue\":\"last words\"}}\n";
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        write!(stream, "{head}{:x}\r\n{line}\r\n", line.len()).unwrap();
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_flightring"))
+        .args(["query", "logs", "-f", "--url", &address])
+        .output()
+        .unwrap();
+    service.join().unwrap();
+    assert!(text(&output.stdout).contains("last words"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("the answer cannot be read"), "{}", text(&output.stderr));
 }
