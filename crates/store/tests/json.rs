@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use flightring_store::{Encoding, Filter, IngestError, Ingested, Order, Recorder, Signal};
+use flightring_store::{Encoding, Filter, IngestError, Ingested, Number, Order, Recorder, Signal};
 
 fn ingest(signal: Signal, body: &str) -> (Recorder, Ingested) {
     let recorder = Recorder::new(&Default::default()).unwrap();
@@ -211,6 +211,39 @@ fn bytes_may_be_in_either_alphabet_with_padding_or_without() {
         cursor.next();
         let record = cursor.next().unwrap().to_json();
         assert_eq!(record["attributes"][0]["value"]["bytesValue"], "+/8=");
+    }
+}
+
+/// A number that went out as JSON comes in as the same number, to the last bit.
+#[test]
+fn numbers_are_read_to_the_last_digit() {
+    let mut bits = 0x3ff0_0000_0000_0001_u64;
+    let numbers = (0..2000)
+        .map(|_| {
+            bits = bits
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            f64::from_bits(bits)
+        })
+        .filter(|number| number.is_finite());
+    let numbers =
+        numbers.chain([1.0 / 3.0, 200.0 / 3.0, 5e-324, f64::MAX, -0.0]).collect::<Vec<_>>();
+    let point = |number: &f64| format!(r#"{{"asDouble":{number:?}}}"#);
+    let points = numbers.iter().map(point).collect::<Vec<_>>().join(",");
+    let body = format!(
+        r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"gauge":{{"dataPoints":[{points}]}}}}]}}]}}]}}"#
+    );
+    let (recorder, _) = ingest(Signal::Metrics, &body);
+    let mut filter = Filter::default();
+    filter.order = Order::OldestFirst;
+    let mut cursor = recorder.query(Signal::Metrics, filter).unwrap();
+    for number in numbers {
+        let record = cursor.next().unwrap();
+        let found = record.number();
+        assert!(
+            matches!(found, Some(Number::Double(found)) if found.to_bits() == number.to_bits()),
+            "{number:?}: {found:?}"
+        );
     }
 }
 
