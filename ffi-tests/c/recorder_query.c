@@ -133,3 +133,32 @@ TEST(recorder_says_what_is_held) {
     CHECK_EQ(flr_recorder_summary_json(NULL, FLR_SIGNAL_TRACES, json, sizeof json, &needed), FLR_INVALID);
     flr_recorder_destroy(recorder);
 }
+
+TEST(recorder_answers_end_where_they_are_read_in_parts) {
+    flr_recorder *recorder = shop();
+    for (int32_t order = 0; order < 2; order++) {
+        flr_filter filter = FLR_FILTER_INIT;
+        filter.order = order;
+        filter.limit = 2;
+        int pages = 0, records = 0, got;
+        do {
+            flr_cursor *cursor = NULL;
+            flr_found found = FLR_FOUND_INIT;
+            flr_coverage coverage = FLR_COVERAGE_INIT;
+            got = 0;
+            CHECK_OK(flr_recorder_query_spans(recorder, &filter, &cursor));
+            while (flr_cursor_next(cursor, &found) == FLR_OK) {
+                got++;
+            }
+            CHECK_OK(flr_cursor_get_coverage(cursor, &coverage));
+            flr_cursor_destroy(cursor);
+            filter.from_sequence = coverage.rest_from;
+            filter.to_sequence = coverage.rest_to;
+            records += got;
+            /* Record 0 is the last of the newest first: what follows it is nothing, not everything again. */
+            CHECK(++pages < 10);
+        } while (got > 0);
+        CHECK_EQ(records, 4);
+    }
+    flr_recorder_destroy(recorder);
+}

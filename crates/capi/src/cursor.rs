@@ -567,7 +567,11 @@ pub unsafe extern "C" fn flr_cursor_get_coverage(
             handle::get(cursor)?
         };
         let found = cursor.coverage();
-        let rest = cursor.rest().unwrap_or(found.complete_since_sequence..found.end_sequence);
+        let mut rest = cursor.rest().unwrap_or(found.complete_since_sequence..found.end_sequence);
+        if rest == (0..0) {
+            // Record 0 was the last. In a filter a `to_sequence` of 0 is no end; this range is empty.
+            rest = 1..1;
+        }
         let value = flr_coverage {
             struct_size: 0,
             truncated: found.truncated.into(),
