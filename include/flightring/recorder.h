@@ -154,7 +154,8 @@ extern "C" {
 /**
  * Creates an empty recorder. `options` may be NULL for the defaults.
  *
- * The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID.
+ * The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID; FLR_NO_MEMORY when there is
+ * none for stores of these capacities.
  */
 FLR_API
 FLR_MUST_USE

@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::time::Duration;
 
 use flightring_store::{
-    Encoding, IngestError, Limits, Recorder, RecorderOptions, Signal, SnapshotError,
+    ConfigError, Encoding, IngestError, Limits, Recorder, RecorderOptions, Signal, SnapshotError,
 };
 
 use crate::buffer::{input, required};
@@ -111,7 +111,8 @@ pub type flr_evicted_fn = Option<
 
 /// Creates an empty recorder. `options` may be NULL for the defaults.
 ///
-/// The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID.
+/// The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID; FLR_NO_MEMORY when there is
+/// none for stores of these capacities.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn flr_recorder_create(
@@ -129,7 +130,13 @@ pub unsafe extern "C" fn flr_recorder_create(
             chosen.logs = limits_of(&given.logs, &chosen.logs);
             chosen.metrics = limits_of(&given.metrics, &chosen.metrics);
         }
-        out.fill(Recorder::new(&chosen).map_err(|error| invalid(format_args!("{error}")))?);
+        out.fill(Recorder::new(&chosen).map_err(|error| {
+            let status = match error {
+                ConfigError::NoMemory(_) => flr_status::NO_MEMORY,
+                _ => flr_status::INVALID,
+            };
+            fail(status, format_args!("{error}"))
+        })?);
         Ok(())
     })
 }
