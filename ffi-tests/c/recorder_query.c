@@ -60,6 +60,17 @@ TEST(recorder_filters_by_several_names) {
     flr_recorder_destroy(recorder);
 }
 
+TEST(recorder_refuses_a_value_of_no_attribute) {
+    flr_recorder *recorder = shop();
+    flr_filter filter = FLR_FILTER_INIT;
+    flr_cursor *cursor = NULL;
+    filter.attribute_value = FLR_TEXT("back");
+    CHECK_EQ(flr_recorder_query_spans(recorder, &filter, &cursor), FLR_INVALID);
+    filter.attribute_key = FLR_TEXT("tier");
+    CHECK_EQ(matching(recorder, &filter), 2);
+    flr_recorder_destroy(recorder);
+}
+
 TEST(recorder_filters_by_several_attributes) {
     flr_recorder *recorder = shop();
     flr_filter filter = FLR_FILTER_INIT;

@@ -286,6 +286,9 @@ unsafe fn filter_of(
         // SAFETY: as above.
         let value = unsafe { value_if_set(given.attribute_value, "attribute_value")? };
         wanted.attributes.push(AttributeFilter { key, value });
+    } else if !given.attribute_value.data.is_null() {
+        // Left out it would be as if nothing had been asked for.
+        return Err(invalid(format_args!("filter.attribute_value is set without attribute_key")));
     }
     // SAFETY: as many filters as the filter says, as documented.
     let attributes =
