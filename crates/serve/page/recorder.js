@@ -84,6 +84,8 @@ class Query {
 
 // -- traces -----------------------------------------------------------------
 
+const NO_TRACE = "0".repeat(32);
+
 class Traces {
   constructor() {
     this.query = new Query("trace", "/api/traces", 200, (list) => this.list(list), { format: "traces" });
@@ -95,7 +97,8 @@ class Traces {
       const item = el("li");
       const button = item.appendChild(el("button"));
       button.setAttribute("aria-current", trace.traceId === this.current);
-      button.append(el("span", trace.errors ? "title bad" : "title", trace.name || "(no name)"), el("span", "num", took(millis(trace.endTimeUnixNano) - begin)));
+      const title = trace.traceId === NO_TRACE ? "(spans of no trace)" : trace.name || "(no name)";
+      button.append(el("span", trace.errors ? "title bad" : "title", title), el("span", "num", took(millis(trace.endTimeUnixNano) - begin)));
       const facts = [trace.service, timeOfDay(begin)];
       if (trace.services > 1) facts[0] += ` and ${trace.services - 1} more`;
       if (trace.errors) facts.push(`${trace.errors.toLocaleString()} failed`);
@@ -141,7 +144,7 @@ class Traces {
     const deepest = spans.reduce((most, s) => Math.max(most, s.depth), 0);
     const total = spans.reduce((most, s) => Math.max(most, s.end), 0) - begin || 0.001;
     const head = el("div", "trace-head");
-    head.append(el("h2", "", spans[0].name || "(no name)"));
+    head.append(el("h2", "", id === NO_TRACE ? "(spans of no trace)" : spans[0].name || "(no name)"));
     const line = head.appendChild(el("p"));
     line.append(el("code", "", id), ` · ${some(spans.length, "span")} · ${took(total)} · ${new Date(begin).toLocaleString()} `);
     if (logs) {
@@ -406,7 +409,10 @@ class Stores {
   gauge(name, stats, before, elapsed) {
     const card = el("div", "gauge");
     const count = stats.span_count ?? stats.log_count ?? stats.metric_count;
-    const rate = (key) => (before && elapsed > 0 ? Math.max(0, ((stats[key] - before[key]) * 1000) / elapsed) : 0);
+    const rate = (key) => {
+      const perSecond = before && elapsed > 0 ? Math.max(0, ((stats[key] - before[key]) * 1000) / elapsed) : 0;
+      return perSecond < 10 ? perSecond : Math.round(perSecond);
+    };
     const head = card.appendChild(el("h3", "", name));
     head.append(el("span", "badge", `${short(rate("added"))}/s in, ${short(rate("evicted"))}/s out`));
     const meter = (label, value, limit, show) => {

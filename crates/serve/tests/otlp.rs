@@ -246,6 +246,17 @@ fn traces_are_listed_by_those_of_their_spans_that_match() {
     assert_eq!(ids("&limit=2"), (all[..2].to_vec(), ids("").1[..2].to_vec(), true));
     assert!(!ids("&limit=3").2);
     assert!(ids("&service=nobody").0.is_empty());
+    // Spans of no trace can be seen as well, together.
+    let none = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"one"},{"name":"two"}]}]}]}"#;
+    post(address, "/v1/traces", AS_JSON, none.as_bytes());
+    let zeros = "0".repeat(32);
+    let (of_none, list, _) = ids("&service=unknown");
+    assert_eq!((of_none.as_slice(), &list[0]["spans"]), (&[zeros.clone()][..], &2.into()));
+    let together = get_json(address, &format!("/api/traces/{zeros}"));
+    assert_eq!(
+        (&together["spans"][0]["name"], &together["spans"][1]["name"]),
+        (&"one".into(), &"two".into())
+    );
     assert_eq!(Client::connect(address).get("/api/logs?format=traces").status, 400);
 }
 
