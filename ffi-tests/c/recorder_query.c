@@ -173,3 +173,55 @@ TEST(recorder_answers_end_where_they_are_read_in_parts) {
     }
     flr_recorder_destroy(recorder);
 }
+
+struct parts {
+    flr_recorder *into;
+    char *bytes;
+    size_t len, largest, count, most;
+};
+
+static int32_t take_part(void *user_data, const void *data, size_t len) {
+    struct parts *parts = user_data;
+    parts->bytes = realloc(parts->bytes, parts->len + len);
+    CHECK(parts->bytes != NULL);
+    memcpy(parts->bytes + parts->len, data, len);
+    parts->len += len;
+    parts->largest = len > parts->largest ? len : parts->largest;
+    return ++parts->count == parts->most;
+}
+
+/* However much is exported, it comes in parts of moderate size, and can be stopped after any of them. */
+TEST(recorder_exports_in_parts) {
+    static char text[20000];
+    flr_recorder *recorder = NULL;
+    memset(text, 'x', sizeof text);
+    CHECK_OK(flr_recorder_create(NULL, &recorder));
+    for (int i = 0; i < 200; i++) {
+        flr_log_entry entry = FLR_LOG_ENTRY_INIT;
+        entry.body.data = text;
+        entry.body.len = sizeof text;
+        CHECK_OK(flr_recorder_add_log(recorder, &entry));
+    }
+    for (int32_t form = FLR_EXPORT_OTLP_PROTOBUF; form <= FLR_EXPORT_NDJSON; form++) {
+        flr_cursor *cursor = NULL;
+        flr_recorder_stats stats = FLR_RECORDER_STATS_INIT;
+        struct parts parts = {NULL, NULL, 0, 0, 0, 0};
+        CHECK_OK(flr_recorder_query_logs(recorder, NULL, &cursor));
+        CHECK_OK(flr_cursor_export(cursor, form, take_part, &parts));
+        flr_cursor_destroy(cursor);
+        CHECK(parts.count >= 10 && parts.largest <= 400000);
+        CHECK_OK(flr_recorder_create(NULL, &parts.into));
+        CHECK_OK(flr_recorder_ingest_otlp(parts.into, FLR_SIGNAL_LOGS, form, parts.bytes, parts.len));
+        CHECK_OK(flr_recorder_get_stats(parts.into, FLR_SIGNAL_LOGS, &stats));
+        CHECK_EQ(stats.count, 200);
+        flr_recorder_destroy(parts.into);
+        parts.count = 0;
+        parts.most = 2;
+        CHECK_OK(flr_recorder_query_logs(recorder, NULL, &cursor));
+        CHECK_EQ(flr_cursor_export(cursor, form, take_part, &parts), FLR_CLOSED);
+        CHECK_EQ(parts.count, 2);
+        flr_cursor_destroy(cursor);
+        free(parts.bytes);
+    }
+    flr_recorder_destroy(recorder);
+}

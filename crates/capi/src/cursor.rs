@@ -614,8 +614,8 @@ pub unsafe extern "C" fn flr_cursor_export(
             }
         };
         match form {
-            0 => pass(&cursor.export_protobuf()),
-            1 => pass(cursor.export_json().to_string().as_bytes()),
+            0 => cursor.export_protobuf_to(pass),
+            1 => cursor.export_json_to(pass),
             2 => {
                 while let Some(record) = cursor.next() {
                     let mut line = record.to_json().to_string();

@@ -72,22 +72,38 @@ pub(crate) fn request_of(origin: &[u8], records: &[u8]) -> Vec<u8> {
     request
 }
 
+/// About as many bytes of records are put into one part of an export, so that it takes no memory for all of them.
+const PART: usize = 256 << 10;
+
 impl Cursor {
-    /// The next records of one origin as an OTLP request of their own; `None` at the end. Requests may be
-    /// concatenated to one.
+    /// The next records of one origin as an OTLP request of their own, as many as a part has; `None` at the end. Requests
+    /// may be concatenated to one.
     fn next_request(&mut self) -> Option<Vec<u8>> {
         let first = self.next()?;
         let origin = first.origin().to_vec();
         let mut records = Vec::new();
         records.put_bytes(2, first.wire());
-        while let Some(record) = self.next_of_origin(&origin) {
+        while records.len() < PART
+            && let Some(record) = self.next_of_origin(&origin)
+        {
             records.put_bytes(2, record.wire());
         }
         Some(request_of(&origin, &records))
     }
 
     /// Reads the cursor to its end as one OTLP request in Protocol Buffers, as exporters send and
-    /// [`ingest`](crate::Recorder::ingest) takes.
+    /// [`ingest`](crate::Recorder::ingest) takes. It is passed to `take` in parts, until that fails.
+    pub fn export_protobuf_to<E>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(request) = self.next_request() {
+            take(&request)?;
+        }
+        Ok(())
+    }
+
+    /// The same, whole.
     pub fn export_protobuf(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(request) = self.next_request() {
@@ -96,18 +112,41 @@ impl Cursor {
         all
     }
 
-    /// Reads the cursor to its end as one OTLP request in JSON.
-    pub fn export_json(&mut self) -> Json {
-        let schema = schema::request(self.signal());
-        let mut all = Vec::new();
-        while let Some(request) = self.next_request() {
-            for (_, value) in to_json(schema, &request) {
-                if let Json::Array(list) = value {
-                    all.extend(list);
-                }
+    /// Reads the cursor to its end as one OTLP request in JSON, which is passed to `take` in parts, until that fails.
+    pub fn export_json_to<E>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut before = format!("{{\"{}\":[", schema::list_name(schema::request(self.signal())));
+        while let Some(elements) = self.next_elements() {
+            for element in elements {
+                take(format!("{before}{element}").as_bytes())?;
+                ",".clone_into(&mut before);
             }
         }
-        Json::Object(Map::from_iter([(schema::list_name(schema).to_owned(), Json::Array(all))]))
+        let end = if before == "," { "]}".to_owned() } else { before + "]}" };
+        take(end.as_bytes())
+    }
+
+    /// The same, whole.
+    pub fn export_json(&mut self) -> Json {
+        let mut all = Vec::new();
+        while let Some(elements) = self.next_elements() {
+            all.extend(elements);
+        }
+        let name = schema::list_name(schema::request(self.signal())).to_owned();
+        Json::Object(Map::from_iter([(name, Json::Array(all))]))
+    }
+
+    /// What the next part has in the list that a request in JSON consists of; `None` at the end.
+    fn next_elements(&mut self) -> Option<Vec<Json>> {
+        let request = self.next_request()?;
+        let members = to_json(schema::request(self.signal()), &request);
+        let list = members.into_iter().find_map(|(_, value)| match value {
+            Json::Array(list) => Some(list),
+            _ => None,
+        });
+        Some(list.unwrap_or_default())
     }
 
     /// Reads the cursor to its end as lines of JSON, one a record, each passed to `line` without its newline.
@@ -124,9 +163,29 @@ impl Cursor {
         while let Some(record) = self.next() {
             records.push(record.to_json());
         }
+        let mut answer = self.rest_of_answer();
+        answer["records"] = records.into();
+        answer
+    }
+
+    /// The same as text, which takes less than half the memory.
+    pub fn answer_text(&mut self) -> String {
+        let mut text = "{\"records\":[".to_owned();
+        let mut separator = "";
+        while let Some(record) = self.next() {
+            text.push_str(separator);
+            text.push_str(&record.to_json().to_string());
+            separator = ",";
+        }
+        text.push_str("],");
+        text.push_str(&self.rest_of_answer().to_string()[1..]);
+        text
+    }
+
+    /// What an answer has beside its records.
+    fn rest_of_answer(&self) -> Json {
         let coverage = self.coverage();
         let mut answer = json!({
-            "records": records,
             "coverage": {
                 "complete_since_sequence": coverage.complete_since_sequence,
                 "complete_since_time_ns": coverage.complete_since_time_ns.to_string(),

@@ -247,6 +247,29 @@ fn numbers_are_read_to_the_last_digit() {
     }
 }
 
+#[test]
+fn an_answer_as_text_is_the_answer() {
+    let (recorder, _) = ingest(Signal::Traces, &spans(r#"{"name":"\"quoted\""}"#));
+    for limit in [0, 1, 3, 100] {
+        let query = || {
+            let mut filter = Filter::default();
+            filter.limit = Some(limit);
+            recorder.query(Signal::Traces, filter).unwrap()
+        };
+        let text: serde_json::Value = serde_json::from_str(&query().answer_text()).unwrap();
+        assert_eq!(text, query().answer_json());
+        let mut parts = Vec::new();
+        query()
+            .export_json_to(|part| {
+                parts.extend_from_slice(part);
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+        let parts: serde_json::Value = serde_json::from_slice(&parts).unwrap();
+        assert_eq!(parts, query().export_json());
+    }
+}
+
 /// Nothing in a request costs more than its length: each of these takes well under a second, and would take hours if
 /// what is skipped were read again at every level.
 #[test]

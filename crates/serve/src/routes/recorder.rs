@@ -1,5 +1,6 @@
 //! `/api/traces`, `/api/logs`, `/api/metrics` and what goes with them: queries on the recorder.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use flightring_store::{Filter, FilterError, Order, Recorder, Signal, SnapshotError};
@@ -47,8 +48,15 @@ pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Respons
         Err(error) => return refused(&error),
     };
     match head.query().get("format") {
-        None | Some("json") => json_answer(&cursor.answer_json()),
-        Some("otlp") => json_answer(&cursor.export_json()),
+        None | Some("json") => json_text(cursor.answer_text().into_bytes()),
+        Some("otlp") => {
+            let mut text = Vec::new();
+            let Ok(()) = cursor.export_json_to(|part| {
+                text.extend_from_slice(part);
+                Ok::<_, Infallible>(())
+            });
+            json_text(text)
+        }
         Some("protobuf") => {
             Response::new(Status::OK, "application/x-protobuf", cursor.export_protobuf())
         }
@@ -110,7 +118,11 @@ pub(super) fn take_snapshot(recorder: &Recorder, request: &Request, name: &str) 
 }
 
 pub(super) fn json_answer(body: &Json) -> Response {
-    Response::new(Status::OK, "application/json", body.to_string().into_bytes())
+    json_text(body.to_string().into_bytes())
+}
+
+fn json_text(body: Vec<u8>) -> Response {
+    Response::new(Status::OK, "application/json", body)
 }
 
 fn refused(error: &FilterError) -> Response {
