@@ -168,7 +168,7 @@ impl Cursor {
         answer
     }
 
-    /// The same as text, which takes less than half the memory.
+    /// The same as text, without a tree of all records in between.
     pub fn answer_text(&mut self) -> String {
         let mut text = "{\"records\":[".to_owned();
         let mut separator = "";
