@@ -8,7 +8,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use flightring_store::{
-    AttributeFilter, Cursor, Filter, MetricType, Order, Recorder, Signal, Value,
+    AttributeFilter, Cursor, Export, Filter, Form, MetricType, Order, Recorder, Signal, Value,
 };
 
 use crate::buffer::{input, output, text_out};
@@ -613,19 +613,18 @@ pub unsafe extern "C" fn flr_cursor_export(
                 _ => Err(flr_status::CLOSED),
             }
         };
-        match form {
-            0 => cursor.export_protobuf_to(pass),
-            1 => cursor.export_json_to(pass),
-            2 => {
-                while let Some(record) = cursor.next() {
-                    let mut line = record.to_json().to_string();
-                    line.push('\n');
-                    pass(line.as_bytes())?;
-                }
-                Ok(())
-            }
-            other => Err(unknown("form", other)),
+        let form = match form {
+            0 => Form::Protobuf,
+            1 => Form::Json,
+            2 => Form::Ndjson,
+            other => return Err(unknown("form", other)),
+        };
+        let (mut export, mut part) = (Export::new(cursor, form), Vec::new());
+        while export.next_part(&mut part) {
+            pass(&part)?;
+            part.clear();
         }
+        Ok(())
     })
 }
 

@@ -212,6 +212,36 @@ fn queries_say_what_is_wrong_with_them() {
     }
 }
 
+/// However long an answer is, it is written as the client takes it, and begins before it is all there.
+#[test]
+fn long_answers_come_in_pieces() {
+    let (_server, address) = start();
+    let text = "z".repeat(20_000);
+    let records = vec![json!({ "body": { "stringValue": text } }); 200];
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] });
+    assert_eq!(post(address, "/v1/logs", AS_JSON, body.to_string().as_bytes()).text(), "{}");
+    for format in ["json", "otlp", "ndjson", "protobuf"] {
+        let mut client = Client::connect(address);
+        client.send(format!(
+            "GET /api/logs?limit=1000&format={format} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        ));
+        assert_eq!(client.head().header("transfer-encoding"), Some("chunked"), "{format}");
+        let (mut whole, mut pieces) = (Vec::new(), 0);
+        while let Some(chunk) = client.chunk() {
+            assert!(chunk.len() < 1 << 20, "{format}: a piece of {} bytes", chunk.len());
+            whole.extend(chunk);
+            pieces += 1;
+        }
+        assert!(pieces > 5 && whole.len() > 200 * text.len(), "{format}");
+        if format == "json" {
+            let answer: Json = serde_json::from_slice(&whole).unwrap();
+            assert_eq!(answer["records"].as_array().unwrap().len(), 200);
+            assert_eq!(answer["coverage"]["end_sequence"], 200);
+        }
+    }
+    assert_eq!(get_json(address, "/api/logs?limit=0")["records"], json!([]));
+}
+
 #[test]
 fn traces_are_listed_by_those_of_their_spans_that_match() {
     let (_server, address) = start();

@@ -1,5 +1,7 @@
 //! Records out: OTLP's own messages, and a JSON object a record.
 
+use std::borrow::BorrowMut;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::cursor::Cursor;
@@ -92,18 +94,7 @@ impl Cursor {
     }
 
     /// Reads the cursor to its end as one OTLP request in Protocol Buffers, as exporters send and
-    /// [`ingest`](crate::Recorder::ingest) takes. It is passed to `take` in parts, until that fails.
-    pub fn export_protobuf_to<E>(
-        &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        while let Some(request) = self.next_request() {
-            take(&request)?;
-        }
-        Ok(())
-    }
-
-    /// The same, whole.
+    /// [`ingest`](crate::Recorder::ingest) takes.
     pub fn export_protobuf(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(request) = self.next_request() {
@@ -112,23 +103,7 @@ impl Cursor {
         all
     }
 
-    /// Reads the cursor to its end as one OTLP request in JSON, which is passed to `take` in parts, until that fails.
-    pub fn export_json_to<E>(
-        &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut before = format!("{{\"{}\":[", schema::list_name(schema::request(self.signal())));
-        while let Some(elements) = self.next_elements() {
-            for element in elements {
-                take(format!("{before}{element}").as_bytes())?;
-                ",".clone_into(&mut before);
-            }
-        }
-        let end = if before == "," { "]}".to_owned() } else { before + "]}" };
-        take(end.as_bytes())
-    }
-
-    /// The same, whole.
+    /// Reads the cursor to its end as one OTLP request in JSON.
     pub fn export_json(&mut self) -> Json {
         let mut all = Vec::new();
         while let Some(elements) = self.next_elements() {
@@ -168,20 +143,6 @@ impl Cursor {
         answer
     }
 
-    /// The same as text, without a tree of all records in between.
-    pub fn answer_text(&mut self) -> String {
-        let mut text = "{\"records\":[".to_owned();
-        let mut separator = "";
-        while let Some(record) = self.next() {
-            text.push_str(separator);
-            text.push_str(&record.to_json().to_string());
-            separator = ",";
-        }
-        text.push_str("],");
-        text.push_str(&self.rest_of_answer().to_string()[1..]);
-        text
-    }
-
     /// What an answer has beside its records.
     fn rest_of_answer(&self) -> Json {
         let coverage = self.coverage();
@@ -201,4 +162,87 @@ impl Cursor {
         }
         answer
     }
+}
+
+/// A form in which the records of an answer are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An OTLP request in Protocol Buffers.
+    Protobuf,
+    /// An OTLP request in JSON.
+    Json,
+    /// A JSON object a record, each with a newline.
+    Ndjson,
+    /// As [`Cursor::answer_json`]: the records, and what the answer covers.
+    Answer,
+}
+
+/// The records of an answer, written part by part, so that however many there are, they are never in memory all at once.
+pub struct Export<C> {
+    cursor: C,
+    form: Form,
+    /// What stands before the next record.
+    before: String,
+    ended: bool,
+}
+
+impl<C: BorrowMut<Cursor>> Export<C> {
+    /// Begins with the next record of `cursor`.
+    pub fn new(cursor: C, form: Form) -> Self {
+        let before = match form {
+            Form::Protobuf | Form::Ndjson => String::new(),
+            Form::Json => {
+                let request = schema::request(cursor.borrow().signal());
+                format!("{{\"{}\":[", schema::list_name(request))
+            }
+            Form::Answer => "{\"records\":[".to_owned(),
+        };
+        Self { cursor, form, before, ended: false }
+    }
+
+    /// Appends the next part to `out`: a record, or up to some 256 KiB of them. `false`: there is none.
+    pub fn next_part(&mut self, out: &mut Vec<u8>) -> bool {
+        let cursor = self.cursor.borrow_mut();
+        let written = match self.form {
+            _ if self.ended => return false,
+            Form::Protobuf => cursor.next_request().map(|request| out.extend_from_slice(&request)),
+            Form::Ndjson => cursor.next().map(|record| {
+                put_json(&record.to_json(), out);
+                out.push(b'\n');
+            }),
+            Form::Json => cursor.next_elements().map(|elements| {
+                for element in &elements {
+                    out.append(
+                        &mut std::mem::replace(&mut self.before, ",".to_owned()).into_bytes(),
+                    );
+                    put_json(element, out);
+                }
+            }),
+            Form::Answer => cursor.next().map(|record| {
+                out.append(&mut std::mem::replace(&mut self.before, ",".to_owned()).into_bytes());
+                put_json(&record.to_json(), out);
+            }),
+        };
+        if written.is_some() {
+            return true;
+        }
+        self.ended = true;
+        if self.before != "," {
+            out.extend_from_slice(self.before.as_bytes());
+        }
+        match self.form {
+            Form::Protobuf | Form::Ndjson => return false,
+            Form::Json => out.extend_from_slice(b"]}"),
+            Form::Answer => {
+                out.extend_from_slice(b"],");
+                let rest = self.cursor.borrow().rest_of_answer().to_string();
+                out.extend_from_slice(&rest.as_bytes()[1..]);
+            }
+        }
+        true
+    }
+}
+
+fn put_json(json: &Json, out: &mut Vec<u8>) {
+    out.extend_from_slice(json.to_string().as_bytes());
 }

@@ -95,6 +95,7 @@ mod writer;
 pub use config::{ConfigError, Limits};
 pub use cursor::{Coverage, Cursor};
 pub use decode::Signal;
+pub use export::{Export, Form};
 pub use filter::{AttributeFilter, Filter, FilterError, MetricType, Order};
 pub use ingest::{Encoding, IngestError, Ingested};
 pub use input::{

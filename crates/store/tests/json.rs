@@ -5,7 +5,9 @@
 
 use std::time::Instant;
 
-use flightring_store::{Encoding, Filter, IngestError, Ingested, Number, Order, Recorder, Signal};
+use flightring_store::{
+    Encoding, Export, Filter, Form, IngestError, Ingested, Number, Order, Recorder, Signal,
+};
 
 fn ingest(signal: Signal, body: &str) -> (Recorder, Ingested) {
     let recorder = Recorder::new(&Default::default()).unwrap();
@@ -248,7 +250,7 @@ fn numbers_are_read_to_the_last_digit() {
 }
 
 #[test]
-fn an_answer_as_text_is_the_answer() {
+fn an_answer_in_parts_is_the_answer() {
     let (recorder, _) = ingest(Signal::Traces, &spans(r#"{"name":"\"quoted\""}"#));
     for limit in [0, 1, 3, 100] {
         let query = || {
@@ -256,17 +258,17 @@ fn an_answer_as_text_is_the_answer() {
             filter.limit = Some(limit);
             recorder.query(Signal::Traces, filter).unwrap()
         };
-        let text: serde_json::Value = serde_json::from_str(&query().answer_text()).unwrap();
-        assert_eq!(text, query().answer_json());
-        let mut parts = Vec::new();
-        query()
-            .export_json_to(|part| {
-                parts.extend_from_slice(part);
-                Ok::<_, ()>(())
-            })
-            .unwrap();
-        let parts: serde_json::Value = serde_json::from_slice(&parts).unwrap();
-        assert_eq!(parts, query().export_json());
+        let written = |form| {
+            let (mut export, mut text) = (Export::new(query(), form), Vec::new());
+            while export.next_part(&mut text) {}
+            assert!(!export.next_part(&mut text), "it has ended");
+            text
+        };
+        let json = |form| serde_json::from_slice::<serde_json::Value>(&written(form)).unwrap();
+        assert_eq!(json(Form::Answer), query().answer_json());
+        assert_eq!(json(Form::Json), query().export_json());
+        assert_eq!(written(Form::Protobuf), query().export_protobuf());
+        assert_eq!(written(Form::Ndjson).split(|&byte| byte == b'\n').count(), limit.min(3) + 1);
     }
 }
 

@@ -1,9 +1,10 @@
 //! `/api/traces`, `/api/logs`, `/api/metrics` and what goes with them: queries on the recorder.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use flightring_store::{Filter, FilterError, Order, Recorder, Signal, SnapshotError};
+use flightring_store::{
+    Cursor, Export, Filter, FilterError, Form, Order, Recorder, Signal, SnapshotError,
+};
 use serde_json::{Value as Json, json};
 
 use crate::http::{self, Fill, Head, Request, Response, Status};
@@ -43,35 +44,39 @@ pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Respons
             Err(error) => refused(&error),
         };
     }
-    let mut cursor = match recorder.query(signal, filter) {
-        Ok(cursor) => cursor,
-        Err(error) => return refused(&error),
+    let (form, media_type) = match head.query().get("format") {
+        None | Some("json") => (Form::Answer, "application/json"),
+        Some("otlp") => (Form::Json, "application/json"),
+        Some("protobuf") => (Form::Protobuf, "application/x-protobuf"),
+        Some("ndjson") => (Form::Ndjson, "application/x-ndjson"),
+        Some(_) => {
+            let forms = "format is json, ndjson, otlp or protobuf, and of traces also traces";
+            return Response::text(Status::BAD_REQUEST, forms);
+        }
     };
-    match head.query().get("format") {
-        None | Some("json") => json_text(cursor.answer_text().into_bytes()),
-        Some("otlp") => {
-            let mut text = Vec::new();
-            let Ok(()) = cursor.export_json_to(|part| {
-                text.extend_from_slice(part);
-                Ok::<_, Infallible>(())
-            });
-            json_text(text)
+    match recorder.query(signal, filter) {
+        Ok(cursor) => Response::stream(media_type, Answer(Export::new(cursor, form))),
+        Err(error) => refused(&error),
+    }
+}
+
+/// An answer that is written as the client takes it: it may be as long as the store, and neither memory for all of it nor the
+/// time that it takes is to be at the expense of others.
+struct Answer(Export<Cursor>);
+
+impl http::Stream for Answer {
+    fn fill(&mut self, out: &mut Vec<u8>, room: usize) -> Fill {
+        let before = out.len();
+        while out.len() - before < room {
+            if !self.0.next_part(out) {
+                return Fill::End;
+            }
         }
-        Some("protobuf") => {
-            Response::new(Status::OK, "application/x-protobuf", cursor.export_protobuf())
-        }
-        Some("ndjson") => {
-            let mut lines = String::new();
-            cursor.for_each_json(|line| {
-                lines.push_str(&line);
-                lines.push('\n');
-            });
-            Response::new(Status::OK, "application/x-ndjson", lines.into_bytes())
-        }
-        Some(_) => Response::text(
-            Status::BAD_REQUEST,
-            "format is json, ndjson, otlp or protobuf, and of traces also traces",
-        ),
+        Fill::More
+    }
+
+    fn is_finite(&self) -> bool {
+        true
     }
 }
 
@@ -118,11 +123,7 @@ pub(super) fn take_snapshot(recorder: &Recorder, request: &Request, name: &str) 
 }
 
 pub(super) fn json_answer(body: &Json) -> Response {
-    json_text(body.to_string().into_bytes())
-}
-
-fn json_text(body: Vec<u8>) -> Response {
-    Response::new(Status::OK, "application/json", body)
+    Response::new(Status::OK, "application/json", body.to_string().into_bytes())
 }
 
 fn refused(error: &FilterError) -> Response {
