@@ -318,6 +318,43 @@ fn new_records_are_followed_live() {
     assert!(text.contains(&second) && !text.contains(TRACE), "{text}");
 }
 
+/// A follower of a store that is much faster than it is told of every record: by the record itself, or by the count of those
+/// that were evicted before, each once.
+#[test]
+fn a_follower_that_is_left_behind_can_count() {
+    const RECORDS: u64 = 100_000;
+    let mut options = RecorderOptions::default();
+    options.traces = flightring_store::Limits::with_capacity(300).first_sequence(1000);
+    let recorder = Recorder::new(&options).unwrap();
+    let app = App::new().with_recorder(recorder.clone());
+    let server = Server::start(Options::default(), Arc::new(app)).unwrap();
+    let mut client = Client::connect(server.address());
+    client.send("GET /api/traces?follow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client.head();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..RECORDS {
+            recorder.add_span(&flightring_store::Span { name: "step", ..Default::default() });
+        }
+    });
+    let (mut taken, mut evicted, mut last) = (0, 0, 0);
+    while taken + evicted < RECORDS || last < 1000 + RECORDS - 1 {
+        let chunk = client.chunk().unwrap();
+        for line in chunk.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let line: Json = serde_json::from_slice(line).unwrap();
+            match line["evicted"].as_u64() {
+                Some(count) => evicted += count,
+                None => {
+                    taken += 1;
+                    last = line["sequence"].as_u64().unwrap();
+                }
+            }
+        }
+        assert!(taken + evicted <= RECORDS, "{taken} taken, {evicted} evicted");
+    }
+    assert_eq!((taken + evicted, last), (RECORDS, 1000 + RECORDS - 1));
+    writer.join().unwrap();
+}
+
 /// Records that come one at a time, each after the one before was seen: where a follower looks five times a second this
 /// takes four seconds at least.
 #[test]

@@ -158,9 +158,11 @@ impl http::Stream for Follow {
         filter.order = Order::OldestFirst;
         filter.limit = None;
         let Ok(mut cursor) = self.recorder.query(self.signal, filter) else { return Fill::End };
-        let mut full = false;
+        let from = self.next;
+        let (mut full, mut taken) = (false, Vec::new());
         while let Some(record) = cursor.next() {
             self.next = record.sequence() + 1;
+            taken.push(record.sequence());
             out.extend_from_slice(record.to_json().to_string().as_bytes());
             out.push(b'\n');
             if out.len() - before >= room {
@@ -168,13 +170,16 @@ impl http::Stream for Follow {
                 break;
             }
         }
-        let evicted = cursor.coverage().evicted;
-        if evicted > 0 {
-            // They were gone before this client took them.
-            out.extend_from_slice(format!("{{\"evicted\":{evicted}}}\n").as_bytes());
-        }
         if !full {
             self.next = end;
+        }
+        // What was gone before this client took it: of the range that is done now, which the next piece will not look at again,
+        // and without what it did take.
+        let gone = cursor.coverage().complete_since_sequence.min(self.next);
+        let taken_of_those = taken.partition_point(|&sequence| sequence < gone) as u64;
+        let evicted = gone.saturating_sub(from).saturating_sub(taken_of_those);
+        if evicted > 0 {
+            out.extend_from_slice(format!("{{\"evicted\":{evicted}}}\n").as_bytes());
         }
         if out.len() > before { Fill::More } else { Fill::Wait }
     }
