@@ -244,6 +244,11 @@ TEST(recorder_takes_in_what_it_exports) {
     CHECK_EQ(flr_recorder_ingest_otlp(other, 3, FLR_OTLP_PROTOBUF, NULL, 0), FLR_INVALID);
     CHECK_EQ(flr_recorder_ingest_otlp(other, 0, 3, NULL, 0), FLR_INVALID);
     CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_NDJSON, "{}\n", 3), FLR_DROPPED);
+    /* In JSON too, a record that cannot be read is refused alone. */
+    const char *mixed = "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"good\"},{\"traceId\":\"no hex\"}]}]}]}";
+    CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_JSON, mixed, strlen(mixed)), FLR_DROPPED);
+    CHECK(strstr(flr_last_error(), "1 could not be read (the first: \"traceId\"") != NULL);
+    CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_JSON, mixed, strlen(mixed) - 1), FLR_INVALID);
 
     sum.len = 0;
     CHECK_OK(flr_recorder_query_spans(recorder, NULL, &cursor));

@@ -60,6 +60,17 @@ TEST(recorder_filters_by_several_names) {
     flr_recorder_destroy(recorder);
 }
 
+TEST(recorder_refuses_a_value_of_no_attribute) {
+    flr_recorder *recorder = shop();
+    flr_filter filter = FLR_FILTER_INIT;
+    flr_cursor *cursor = NULL;
+    filter.attribute_value = FLR_TEXT("back");
+    CHECK_EQ(flr_recorder_query_spans(recorder, &filter, &cursor), FLR_INVALID);
+    filter.attribute_key = FLR_TEXT("tier");
+    CHECK_EQ(matching(recorder, &filter), 2);
+    flr_recorder_destroy(recorder);
+}
+
 TEST(recorder_filters_by_several_attributes) {
     flr_recorder *recorder = shop();
     flr_filter filter = FLR_FILTER_INIT;
@@ -131,5 +142,86 @@ TEST(recorder_says_what_is_held) {
     CHECK(strstr(json, "\"services\":{}") != NULL);
     CHECK_EQ(flr_recorder_summary_json(recorder, 3, json, sizeof json, &needed), FLR_INVALID);
     CHECK_EQ(flr_recorder_summary_json(NULL, FLR_SIGNAL_TRACES, json, sizeof json, &needed), FLR_INVALID);
+    flr_recorder_destroy(recorder);
+}
+
+TEST(recorder_answers_end_where_they_are_read_in_parts) {
+    flr_recorder *recorder = shop();
+    for (int32_t order = 0; order < 2; order++) {
+        flr_filter filter = FLR_FILTER_INIT;
+        filter.order = order;
+        filter.limit = 2;
+        int pages = 0, records = 0, got;
+        do {
+            flr_cursor *cursor = NULL;
+            flr_found found = FLR_FOUND_INIT;
+            flr_coverage coverage = FLR_COVERAGE_INIT;
+            got = 0;
+            CHECK_OK(flr_recorder_query_spans(recorder, &filter, &cursor));
+            while (flr_cursor_next(cursor, &found) == FLR_OK) {
+                got++;
+            }
+            CHECK_OK(flr_cursor_get_coverage(cursor, &coverage));
+            flr_cursor_destroy(cursor);
+            filter.from_sequence = coverage.rest_from;
+            filter.to_sequence = coverage.rest_to;
+            records += got;
+            /* Record 0 is the last of the newest first: what follows it is nothing, not everything again. */
+            CHECK(++pages < 10);
+        } while (got > 0);
+        CHECK_EQ(records, 4);
+    }
+    flr_recorder_destroy(recorder);
+}
+
+struct parts {
+    flr_recorder *into;
+    char *bytes;
+    size_t len, largest, count, most;
+};
+
+static int32_t take_part(void *user_data, const void *data, size_t len) {
+    struct parts *parts = user_data;
+    parts->bytes = realloc(parts->bytes, parts->len + len);
+    CHECK(parts->bytes != NULL);
+    memcpy(parts->bytes + parts->len, data, len);
+    parts->len += len;
+    parts->largest = len > parts->largest ? len : parts->largest;
+    return ++parts->count == parts->most;
+}
+
+/* However much is exported, it comes in parts of moderate size, and can be stopped after any of them. */
+TEST(recorder_exports_in_parts) {
+    static char text[20000];
+    flr_recorder *recorder = NULL;
+    memset(text, 'x', sizeof text);
+    CHECK_OK(flr_recorder_create(NULL, &recorder));
+    for (int i = 0; i < 200; i++) {
+        flr_log_entry entry = FLR_LOG_ENTRY_INIT;
+        entry.body.data = text;
+        entry.body.len = sizeof text;
+        CHECK_OK(flr_recorder_add_log(recorder, &entry));
+    }
+    for (int32_t form = FLR_EXPORT_OTLP_PROTOBUF; form <= FLR_EXPORT_NDJSON; form++) {
+        flr_cursor *cursor = NULL;
+        flr_recorder_stats stats = FLR_RECORDER_STATS_INIT;
+        struct parts parts = {NULL, NULL, 0, 0, 0, 0};
+        CHECK_OK(flr_recorder_query_logs(recorder, NULL, &cursor));
+        CHECK_OK(flr_cursor_export(cursor, form, take_part, &parts));
+        flr_cursor_destroy(cursor);
+        CHECK(parts.count >= 10 && parts.largest <= 400000);
+        CHECK_OK(flr_recorder_create(NULL, &parts.into));
+        CHECK_OK(flr_recorder_ingest_otlp(parts.into, FLR_SIGNAL_LOGS, form, parts.bytes, parts.len));
+        CHECK_OK(flr_recorder_get_stats(parts.into, FLR_SIGNAL_LOGS, &stats));
+        CHECK_EQ(stats.count, 200);
+        flr_recorder_destroy(parts.into);
+        parts.count = 0;
+        parts.most = 2;
+        CHECK_OK(flr_recorder_query_logs(recorder, NULL, &cursor));
+        CHECK_EQ(flr_cursor_export(cursor, form, take_part, &parts), FLR_CLOSED);
+        CHECK_EQ(parts.count, 2);
+        flr_cursor_destroy(cursor);
+        free(parts.bytes);
+    }
     flr_recorder_destroy(recorder);
 }

@@ -401,8 +401,9 @@ flr_status flr_recorder_query_metrics(const flr_recorder *recorder,
 /**
  * A whole trace as JSON: {"traceId", "spans", "logs", "coverage"}. The spans are in the order of a waterfall: every span
  * after its parent, siblings by their begin. Each is as flr_cursor_json() shows it, with its "depth" (0 for a root), and
- * "orphan" if its parent is not held. "logs" says how many log records the trace has. `trace_id` are 16 bytes. Copies as
- * much as fits into `dst`, without a final NUL, and sets `*needed` (which may be NULL) to the whole length.
+ * "orphan" if its parent is not held. "logs" says how many log records the trace has. `trace_id` are 16 bytes; all zero
+ * means the newest 1000 spans of no trace. Copies as much as fits into `dst`, without a final NUL, and sets `*needed`
+ * (which may be NULL) to the whole length.
  *
  * FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
  */

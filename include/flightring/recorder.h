@@ -154,7 +154,8 @@ extern "C" {
 /**
  * Creates an empty recorder. `options` may be NULL for the defaults.
  *
- * The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID.
+ * The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID; FLR_NO_MEMORY when there is
+ * none for stores of these capacities.
  */
 FLR_API
 FLR_MUST_USE
@@ -166,8 +167,9 @@ flr_status flr_recorder_create(const flr_recorder_options *options,
  * OpenTelemetry exporters post to /v1/traces, /v1/logs and /v1/metrics; or lines that flr_cursor_export() made. At most
  * 64 MiB.
  *
- * FLR_DROPPED: some of its records were refused; flr_last_error() says how many and why. Errors, after which nothing of it is
- * held: FLR_INVALID when it is no such request; FLR_TOO_LARGE; FLR_FORKED.
+ * FLR_DROPPED: some of its records were refused, and the others taken; flr_last_error() says how many and why. Errors, after
+ * which nothing of it is held: FLR_INVALID when it is no such request, or no JSON; FLR_TOO_LARGE; FLR_FORKED. Text that is not
+ * quite Unicode is taken, in JSON with U+FFFD in place of what is no character.
  */
 FLR_API
 flr_status flr_recorder_ingest_otlp(const flr_recorder *recorder,

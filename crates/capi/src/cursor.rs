@@ -8,7 +8,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use flightring_store::{
-    AttributeFilter, Cursor, Filter, MetricType, Order, Recorder, Signal, Value,
+    AttributeFilter, Cursor, Export, Filter, Form, MetricType, Order, Recorder, Signal, Value,
 };
 
 use crate::buffer::{input, output, text_out};
@@ -286,6 +286,9 @@ unsafe fn filter_of(
         // SAFETY: as above.
         let value = unsafe { value_if_set(given.attribute_value, "attribute_value")? };
         wanted.attributes.push(AttributeFilter { key, value });
+    } else if !given.attribute_value.data.is_null() {
+        // Left out it would be as if nothing had been asked for.
+        return Err(invalid(format_args!("filter.attribute_value is set without attribute_key")));
     }
     // SAFETY: as many filters as the filter says, as documented.
     let attributes =
@@ -403,8 +406,9 @@ pub unsafe extern "C" fn flr_recorder_query_metrics(
 
 /// A whole trace as JSON: {"traceId", "spans", "logs", "coverage"}. The spans are in the order of a waterfall: every span
 /// after its parent, siblings by their begin. Each is as flr_cursor_json() shows it, with its "depth" (0 for a root), and
-/// "orphan" if its parent is not held. "logs" says how many log records the trace has. `trace_id` are 16 bytes. Copies as
-/// much as fits into `dst`, without a final NUL, and sets `*needed` (which may be NULL) to the whole length.
+/// "orphan" if its parent is not held. "logs" says how many log records the trace has. `trace_id` are 16 bytes; all zero
+/// means the newest 1000 spans of no trace. Copies as much as fits into `dst`, without a final NUL, and sets `*needed`
+/// (which may be NULL) to the whole length.
 ///
 /// FLR_TRUNCATED: not all of it fitted. Errors: FLR_INVALID, FLR_FORKED.
 #[unsafe(no_mangle)]
@@ -567,7 +571,11 @@ pub unsafe extern "C" fn flr_cursor_get_coverage(
             handle::get(cursor)?
         };
         let found = cursor.coverage();
-        let rest = cursor.rest().unwrap_or(found.complete_since_sequence..found.end_sequence);
+        let mut rest = cursor.rest().unwrap_or(found.complete_since_sequence..found.end_sequence);
+        if rest == (0..0) {
+            // Record 0 was the last. In a filter a `to_sequence` of 0 is no end; this range is empty.
+            rest = 1..1;
+        }
         let value = flr_coverage {
             struct_size: 0,
             truncated: found.truncated.into(),
@@ -605,19 +613,18 @@ pub unsafe extern "C" fn flr_cursor_export(
                 _ => Err(flr_status::CLOSED),
             }
         };
-        match form {
-            0 => pass(&cursor.export_protobuf()),
-            1 => pass(cursor.export_json().to_string().as_bytes()),
-            2 => {
-                while let Some(record) = cursor.next() {
-                    let mut line = record.to_json().to_string();
-                    line.push('\n');
-                    pass(line.as_bytes())?;
-                }
-                Ok(())
-            }
-            other => Err(unknown("form", other)),
+        let form = match form {
+            0 => Form::Protobuf,
+            1 => Form::Json,
+            2 => Form::Ndjson,
+            other => return Err(unknown("form", other)),
+        };
+        let (mut export, mut part) = (Export::new(cursor, form), Vec::new());
+        while export.next_part(&mut part) {
+            pass(&part)?;
+            part.clear();
         }
+        Ok(())
     })
 }
 

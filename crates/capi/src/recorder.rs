@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::time::Duration;
 
 use flightring_store::{
-    Encoding, IngestError, Limits, Recorder, RecorderOptions, Signal, SnapshotError,
+    ConfigError, Encoding, IngestError, Limits, Recorder, RecorderOptions, Signal, SnapshotError,
 };
 
 use crate::buffer::{input, required};
@@ -111,7 +111,8 @@ pub type flr_evicted_fn = Option<
 
 /// Creates an empty recorder. `options` may be NULL for the defaults.
 ///
-/// The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID.
+/// The recorder is the caller's, to be ended with flr_recorder_destroy(). Errors: FLR_INVALID; FLR_NO_MEMORY when there is
+/// none for stores of these capacities.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn flr_recorder_create(
@@ -129,7 +130,13 @@ pub unsafe extern "C" fn flr_recorder_create(
             chosen.logs = limits_of(&given.logs, &chosen.logs);
             chosen.metrics = limits_of(&given.metrics, &chosen.metrics);
         }
-        out.fill(Recorder::new(&chosen).map_err(|error| invalid(format_args!("{error}")))?);
+        out.fill(Recorder::new(&chosen).map_err(|error| {
+            let status = match error {
+                ConfigError::NoMemory(_) => flr_status::NO_MEMORY,
+                _ => flr_status::INVALID,
+            };
+            fail(status, format_args!("{error}"))
+        })?);
         Ok(())
     })
 }
@@ -163,8 +170,9 @@ pub(crate) fn signal_of(signal: i32) -> Result<Signal, flr_status> {
 /// OpenTelemetry exporters post to /v1/traces, /v1/logs and /v1/metrics; or lines that flr_cursor_export() made. At most
 /// 64 MiB.
 ///
-/// FLR_DROPPED: some of its records were refused; flr_last_error() says how many and why. Errors, after which nothing of it is
-/// held: FLR_INVALID when it is no such request; FLR_TOO_LARGE; FLR_FORKED.
+/// FLR_DROPPED: some of its records were refused, and the others taken; flr_last_error() says how many and why. Errors, after
+/// which nothing of it is held: FLR_INVALID when it is no such request, or no JSON; FLR_TOO_LARGE; FLR_FORKED. Text that is not
+/// quite Unicode is taken, in JSON with U+FFFD in place of what is no character.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_recorder_ingest_otlp(
     recorder: *const flr_recorder,

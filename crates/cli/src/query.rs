@@ -70,6 +70,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         Signal::Logs => "logs",
         Signal::Metrics => "metrics",
         Signal::Stats => {
+            if let Some(filter) = args.filters.first() {
+                let message = format!("there is nothing to filter in the statistics: \"{filter}\"");
+                return Err(Failure::Message(message));
+            }
             let figures = json_of(args.service.get("recorder", &[])?)?;
             printer.line(format!("{figures:#}"))?;
             return Ok(Outcome::Fine);
@@ -81,10 +85,17 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
         .iter()
         .map(|filter| filter.split_once('=').unwrap_or((filter, "")))
         .collect::<Vec<_>>();
+    // They are about the form of an answer, which is not what is expected here.
+    if let Some((name, _)) = parameters.iter().find(|(name, _)| ["follow", "format"].contains(name))
+    {
+        return Err(Failure::Message(format!(
+            "\"{name}\" is no filter; the options are --follow, --json and --otlp"
+        )));
+    }
     if args.follow {
         parameters.push(("follow", ""));
         for line in BufReader::new(args.service.get(path, &parameters)?).lines() {
-            let line = line?;
+            let line = line.map_err(|error| unreadable(&error))?;
             match serde_json::from_str::<Json>(&line) {
                 Ok(record) if !args.json => match record.get("evicted") {
                     Some(count) => complain(format_args!(
@@ -103,7 +114,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     if args.otlp {
         parameters.push(("format", "otlp"));
         let mut body = String::new();
-        args.service.get(path, &parameters)?.take(MOST).read_to_string(&mut body)?;
+        args.service
+            .get(path, &parameters)?
+            .take(MOST)
+            .read_to_string(&mut body)
+            .map_err(|error| unreadable(&error))?;
         printer.line(body)?;
         return Ok(Outcome::Fine);
     }
@@ -125,10 +140,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Failure> {
     Ok(Outcome::finding(records.is_empty()))
 }
 
+fn unreadable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Message(format!("the answer cannot be read: {error}"))
+}
+
 fn json_of(body: impl Read) -> Result<Json, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::Message(format!("the answer cannot be read: {error}"))
-    };
     let mut text = Vec::new();
     body.take(MOST).read_to_end(&mut text).map_err(|error: io::Error| unreadable(&error))?;
     serde_json::from_slice(&text).map_err(|error| unreadable(&error))
@@ -187,10 +203,49 @@ fn took(span: &Json) -> String {
     ms(nanoseconds(span, "endTimeUnixNano").saturating_sub(nanoseconds(span, "startTimeUnixNano")))
 }
 
-/// A text of the service, without what could steer a terminal.
+/// A text of the service, without what could steer a terminal or turn the order of its text around.
 fn shown(value: &Json) -> String {
-    let text = value.as_str().map_or_else(String::new, str::to_owned);
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    plain(value.as_str().unwrap_or_default())
+}
+
+fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
+/// A value of OTLP's as text.
+fn value_text(value: &Json) -> String {
+    let Some((kind, inner)) = value.as_object().and_then(|value| value.iter().next()) else {
+        return String::new();
+    };
+    let values = || inner["values"].as_array().map_or(&[][..], Vec::as_slice);
+    match (kind.as_str(), inner) {
+        ("arrayValue", _) => {
+            format!("[{}]", values().iter().map(value_text).collect::<Vec<_>>().join(", "))
+        }
+        ("kvlistValue", _) => format!("{{{}}}", pairs_text(values(), ": ").join(", ")),
+        (_, Json::String(text)) => plain(text),
+        _ => inner.to_string(),
+    }
+}
+
+fn pairs_text(pairs: &[Json], between: &str) -> Vec<String> {
+    let text =
+        |pair: &Json| format!("{}{between}{}", shown(&pair["key"]), value_text(&pair["value"]));
+    pairs.iter().map(text).collect()
+}
+
+/// ` {name=value, ...}`; nothing if there are none.
+fn attributes_text(attributes: &Json) -> String {
+    match attributes.as_array() {
+        Some(attributes) if !attributes.is_empty() => {
+            format!(" {{{}}}", pairs_text(attributes, "=").join(", "))
+        }
+        _ => String::new(),
+    }
 }
 
 fn time_of(nanoseconds: u64) -> String {
@@ -205,19 +260,21 @@ fn text_of(signal: Signal, record: &Json) -> String {
     let service = shown(&record["service"]);
     match signal {
         Signal::Logs => {
-            let mut time = nanoseconds(record, "timeUnixNano");
-            if time == 0 {
-                time = nanoseconds(record, "observedTimeUnixNano");
+            let times = ["timeUnixNano", "observedTimeUnixNano", "arrivalUnixNano"];
+            let times = times.iter().map(|member| nanoseconds(record, member));
+            let time = times.into_iter().find(|&time| time != 0).unwrap_or(0);
+            let severity = match (&record["severityText"], record["severityNumber"].as_u64()) {
+                (Json::String(text), _) if !text.is_empty() => plain(text),
+                (_, Some(number)) if number != 0 => number.to_string(),
+                _ => "-".to_owned(),
+            };
+            let parts = [shown(&record["eventName"]), value_text(&record["body"])];
+            let mut text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+            if record["placeholder"] == true {
+                text.push("(too large to be held)".to_owned());
             }
-            let severity = match &record["severityText"] {
-                Json::String(text) if !text.is_empty() => shown(&record["severityText"]),
-                _ => record["severityNumber"].to_string(),
-            };
-            let body = match &record["body"]["stringValue"] {
-                Json::String(_) => shown(&record["body"]["stringValue"]),
-                _ => record["body"].to_string(),
-            };
-            format!("{} {severity:<5} {service}: {body}", time_of(time))
+            let attributes = attributes_text(&record["attributes"]);
+            format!("{} {severity:<5} {service}: {}{attributes}", time_of(time), text.join(": "))
         }
         Signal::Metrics => {
             let point = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"]
@@ -225,16 +282,26 @@ fn text_of(signal: Signal, record: &Json) -> String {
                 .map(|data| &record[*data]["dataPoints"][0])
                 .find(|point| !point.is_null())
                 .unwrap_or(&Json::Null);
-            let value = ["asDouble", "asInt", "sum", "count"]
-                .iter()
-                .find_map(|member| point.get(*member))
-                .map_or_else(String::new, |value| value.to_string().replace('"', ""));
+            let number = |member: &str| match &point[member] {
+                Json::Null => None,
+                Json::String(text) => Some(plain(text)),
+                value => Some(value.to_string()),
+            };
+            let value = match (number("asDouble").or(number("asInt")), number("count")) {
+                (Some(value), _) => value,
+                (None, Some(count)) => match number("sum") {
+                    Some(sum) => format!("{count} values, sum {sum}"),
+                    None => format!("{count} values"),
+                },
+                (None, None) => "no value".to_owned(),
+            };
+            let unit = match shown(&record["unit"]) {
+                unit if unit.is_empty() || unit == "1" => String::new(),
+                unit => format!(" {unit}"),
+            };
             let time = time_of(nanoseconds(point, "timeUnixNano"));
-            format!(
-                "{time} {service} {} = {value} {}",
-                shown(&record["name"]),
-                shown(&record["unit"])
-            )
+            let attributes = attributes_text(&point["attributes"]);
+            format!("{time} {service} {}{attributes} = {value}{unit}", shown(&record["name"]))
         }
         _ => {
             let start = time_of(nanoseconds(record, "startTimeUnixNano"));

@@ -44,7 +44,8 @@ impl Service {
     }
 
     fn url_of(&self, path: &str) -> String {
-        format!("{}/{path}", self.url.trim_end_matches('/'))
+        let scheme = if self.url.contains("://") { "" } else { "http://" };
+        format!("{scheme}{}/{path}", self.url.trim_end_matches('/'))
     }
 
     fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
@@ -59,6 +60,8 @@ fn agent() -> Agent {
     Agent::new_with_config(
         Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(10)))
+            // Until the answer begins; one that follows may then go on for ever.
+            .timeout_recv_response(Some(Duration::from_secs(30)))
             .http_status_as_error(false)
             .build(),
     )

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+use std::io::{Read, Write};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ fn records_are_shown_as_lines() {
     assert_eq!(text(&logs.stdout), "2023-11-14T22:13:20.000000Z ERROR db: disk full\n");
     assert!(logs.status.success());
     let metrics = query(&server, &["metrics", "type=gauge"]);
-    assert_eq!(text(&metrics.stdout), "2023-11-14T22:13:20.000000Z db queue.length = 42 1\n");
+    assert_eq!(text(&metrics.stdout), "2023-11-14T22:13:20.000000Z db queue.length = 42\n");
     let traces = query(&server, &["traces", "errors"]);
     assert!(
         text(&traces.stdout).contains("web: GET /users [31m  ERROR"),
@@ -89,6 +90,63 @@ fn records_are_shown_as_lines() {
     assert!(text(&traces.stderr).contains("1 older records are evicted"));
     let none = query(&server, &["logs", "service=nobody"]);
     assert_eq!((none.status.code(), text(&none.stdout)), (Some(1), ""));
+}
+
+#[test]
+fn every_kind_of_record_is_shown_with_what_tells_it_from_others() {
+    let recorder = Recorder::new(&RecorderOptions::default()).unwrap();
+    let ingest = |signal, body: &str| {
+        let taken = recorder.ingest(signal, flightring_store::Encoding::Json, body.as_bytes());
+        assert_eq!(taken.unwrap().rejected(), 0);
+    };
+    let long = "x".repeat(100_000);
+    ingest(
+        Signal::Logs,
+        &format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[
+            {{"timeUnixNano":"1000000000","body":{{"stringValue":"a\u202eb"}},"attributes":[{{"key":"user","value":{{"intValue":"7"}}}}]}},
+            {{"timeUnixNano":"1000000000","severityNumber":9,"eventName":"login","body":{{"kvlistValue":{{"values":[{{"key":"k","value":{{"arrayValue":{{"values":[{{"boolValue":true}},{{}}]}}}}}}]}}}}}},
+            {{"timeUnixNano":"1000000000","severityNumber":9,"body":{{"stringValue":"{long}"}}}},
+            {{"body":{{"stringValue":"now"}}}}
+            ]}}]}}]}}"#
+        ),
+    );
+    ingest(
+        Signal::Metrics,
+        r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+        {"name":"m","unit":"By","sum":{"dataPoints":[{"timeUnixNano":"1000000000","asInt":"5","attributes":[{"key":"disk","value":{"stringValue":"a"}}]}]}},
+        {"name":"m","gauge":{"dataPoints":[{"timeUnixNano":"1000000000","flags":1}]}},
+        {"name":"m","unit":"ms","histogram":{"dataPoints":[{"timeUnixNano":"1000000000","count":"3","sum":4.5}]}},
+        {"name":"m","unit":"1","exponentialHistogram":{"dataPoints":[{"timeUnixNano":"1000000000","count":"3"}]}}
+        ]}]}]}"#,
+    );
+    let server = serve(&recorder);
+    let lines = |signal: &str| {
+        let output = query(&server, &[signal, "order=oldest"]);
+        let lines = text(&output.stdout)
+            .lines()
+            .map(|line| line.replace("1970-01-01T00:00:01.000000Z ", ""));
+        lines.collect::<Vec<_>>()
+    };
+    let logs = lines("logs");
+    assert_eq!(
+        logs[..3],
+        [
+            "-     unknown: a b {user=7}",
+            "9     unknown: login: {k: [true, ]}",
+            "9     unknown: (too large to be held)"
+        ]
+    );
+    assert!(logs[3].starts_with("20") && logs[3].ends_with(" -     unknown: now"), "{}", logs[3]);
+    assert_eq!(
+        lines("metrics"),
+        [
+            "unknown m {disk=a} = 5 By",
+            "unknown m = no value",
+            "unknown m = 3 values, sum 4.5 ms",
+            "unknown m = 3 values"
+        ]
+    );
 }
 
 #[test]
@@ -161,7 +219,19 @@ fn mistakes_are_explained() {
     let wrong = query(&server, &["logs", "colour=red"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("colour"), "{}", text(&wrong.stderr));
+    // What would change the form of the answer, so that it cannot be read, or never ends.
+    for arguments in [&["logs", "follow"][..], &["logs", "format=otlp"], &["stats", "service=web"]]
+    {
+        let output = query(&server, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains("filter"), "{}", text(&output.stderr));
+    }
     let address = server.address();
+    let bare = Command::new(env!("CARGO_BIN_EXE_flightring"))
+        .args(["query", "logs", "--url", &address.to_string(), "--token", TOKEN])
+        .output()
+        .unwrap();
+    assert!(bare.status.success(), "{}", text(&bare.stderr));
     server.stop();
     let url = format!("http://{address}");
     let refused = Command::new(env!("CARGO_BIN_EXE_flightring"))
@@ -170,4 +240,25 @@ fn mistakes_are_explained() {
         .unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("cannot ask"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_service_that_goes_while_it_is_followed_is_complained_of() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let service = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 64]).unwrap();
+        let line = "{\"body\":{\"stringValue\":\"last words\"}}\n";
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        write!(stream, "{head}{:x}\r\n{line}\r\n", line.len()).unwrap();
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_flightring"))
+        .args(["query", "logs", "-f", "--url", &address])
+        .output()
+        .unwrap();
+    service.join().unwrap();
+    assert!(text(&output.stdout).contains("last words"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("the answer cannot be read"), "{}", text(&output.stderr));
 }

@@ -4,12 +4,24 @@
 const el = (tag, className, text) => {
   const element = document.createElement(tag);
   if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
+  if (text !== undefined) element.textContent = visible(String(text));
   return element;
 };
 const millis = (ns) => Number(BigInt(ns ?? 0) / 1000n) / 1000;
-const took = (ms) => (ms < 1 ? `${(ms * 1000).toFixed(0)} µs` : ms < 1000 ? `${ms.toFixed(ms < 10 ? 2 : 1)} ms` : `${(ms / 1000).toFixed(2)} s`);
-const short = (n) => (Math.abs(n) >= 1e5 || (n !== 0 && Math.abs(n) < 1e-3) ? n.toPrecision(4) : Number(n.toFixed(3)).toLocaleString());
+const took = (ms) => {
+  if (ms < 1) return `${(ms * 1000).toFixed(0)} µs`;
+  if (ms < 1000) return `${ms.toFixed(ms < 10 ? 2 : 1)} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(2)} s`;
+  return ms < 7_200_000 ? `${(ms / 60_000).toFixed(1)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+};
+const short = (n) => {
+  const size = Math.abs(n);
+  if (size >= 1e15 || (n !== 0 && size < 1e-3)) return n.toPrecision(4);
+  if (size < 1e5) return Number(n.toFixed(3)).toLocaleString();
+  const power = Math.floor(Math.log10(size) / 3);
+  return `${Number((n / 1000 ** power).toPrecision(4))}${["", "k", "M", "G", "T"][power]}`;
+};
+const some = (n, what) => `${n.toLocaleString()} ${what}${n === 1 ? "" : "s"}`;
 
 /** An OTLP AnyValue as text. */
 function valueText(value) {
@@ -23,8 +35,9 @@ const attributesOf = (list) => (list ?? []).map((entry) => [entry.key, valueText
 
 /** A view with a filter form, asked again every two seconds while it is in sight and live. */
 class Query {
-  constructor(id, path, limit, draw) {
-    Object.assign(this, { path, limit, draw, form: $(`${id}-filter`), foot: $(`${id}-foot`), live: true });
+  /** `draw` shows what was found, and may say something for the line below it. */
+  constructor(id, path, limit, draw, more = {}) {
+    Object.assign(this, { path, limit, draw, more, form: $(`${id}-filter`), foot: $(`${id}-foot`), live: true });
     const button = this.form.querySelector("[data-live]");
     button.addEventListener("click", () => {
       this.live = !this.live;
@@ -41,7 +54,7 @@ class Query {
   }
 
   async ask() {
-    const query = new URLSearchParams({ limit: this.limit });
+    const query = new URLSearchParams({ limit: this.limit, ...this.more });
     for (const [name, value] of new FormData(this.form)) {
       if (value === "") continue;
       if (name === "errors") query.set("errors", "true");
@@ -53,13 +66,15 @@ class Query {
       const answer = await fetch(`${this.path}?${query}`, { cache: "no-store" });
       if (turn !== this.turn) return;
       if (!answer.ok) throw new Error((await answer.text()).trim());
-      const { records, coverage } = await answer.json();
+      const { records, traces, coverage } = await answer.json();
       this.foot.className = "foot";
-      const parts = [`${records.length.toLocaleString()} records`];
-      if (coverage.truncated) parts.push(`the newest ${this.limit.toLocaleString()} only`);
-      if (coverage.evicted) parts.push(`${coverage.evicted.toLocaleString()} older ones were evicted`);
+      const found = records ?? traces;
+      const parts = [some(found.length, traces ? "trace" : "record")];
+      if (coverage.truncated) parts.push("only the newest that match");
+      if (coverage.evicted) parts.push(`${some(coverage.evicted, traces ? "older span" : "older record")} evicted`);
+      const note = this.draw(found);
+      if (note) parts.push(note);
       this.foot.textContent = parts.join(" · ");
-      this.draw(records);
     } catch (error) {
       this.foot.className = "foot warn";
       this.foot.textContent = error.message;
@@ -69,62 +84,69 @@ class Query {
 
 // -- traces -----------------------------------------------------------------
 
+const NO_TRACE = "0".repeat(32);
+
 class Traces {
   constructor() {
-    this.query = new Query("trace", "/api/traces", 1000, (spans) => this.list(spans));
+    this.query = new Query("trace", "/api/traces", 200, (list) => this.list(list), { format: "traces" });
   }
 
-  list(spans) {
-    const traces = new Map();
-    for (const span of spans) {
-      let trace = traces.get(span.traceId);
-      if (!trace) traces.set(span.traceId, (trace = { id: span.traceId, spans: 0, errors: 0, begin: Infinity, end: 0, services: new Set() }));
-      const begin = millis(span.startTimeUnixNano);
-      trace.spans++;
-      trace.errors += span.status?.code === 2 ? 1 : 0;
-      trace.services.add(span.service);
-      trace.end = Math.max(trace.end, millis(span.endTimeUnixNano));
-      // The root names the trace; without one, its first span does.
-      const root = !span.parentSpanId;
-      if ((root && !trace.root) || (root === !!trace.root && begin < trace.begin)) { trace.title = span.name; trace.root = root; trace.service = span.service; }
-      trace.begin = Math.min(trace.begin, begin);
-    }
-    const items = [...traces.values()].sort((a, b) => b.begin - a.begin).map((trace) => {
+  list(list) {
+    const items = list.map((trace) => {
+      const begin = millis(trace.startTimeUnixNano);
       const item = el("li");
       const button = item.appendChild(el("button"));
-      button.setAttribute("aria-current", trace.id === this.current);
-      button.append(el("span", trace.errors ? "title bad" : "title", trace.title), el("span", "num", took(trace.end - trace.begin)));
-      button.append(el("span", "sub", `${trace.service} · ${timeOfDay(trace.begin)}${trace.errors ? ` · ${trace.errors} failed` : ""}`), el("span", "num", `${trace.spans} spans`));
-      button.addEventListener("click", () => this.open(trace.id));
+      button.setAttribute("aria-current", trace.traceId === this.current);
+      const title = trace.traceId === NO_TRACE ? "(spans of no trace)" : trace.name || "(no name)";
+      button.append(el("span", trace.errors ? "title bad" : "title", title), el("span", "num", took(millis(trace.endTimeUnixNano) - begin)));
+      const facts = [trace.service, timeOfDay(begin)];
+      if (trace.services > 1) facts[0] += ` and ${trace.services - 1} more`;
+      if (trace.errors) facts.push(`${trace.errors.toLocaleString()} failed`);
+      if (!trace.root) facts.push("its root is not held");
+      button.append(el("span", "sub", facts.join(" · ")), el("span", "num", some(trace.spans, "span")));
+      button.addEventListener("click", () => this.open(trace.traceId));
       return item;
     });
     $("trace-list").replaceChildren(...(items.length ? items : [el("p", "hint", "No span matches.")]));
-    if (!this.current && traces.size) this.open([...traces.values()].sort((a, b) => b.begin - a.begin)[0].id);
+    if (!this.current && list.length) this.open(list[0].traceId);
+    // The trace that is shown goes on growing.
+    const shown = list.find((trace) => trace.traceId === this.current);
+    if (shown && shown.spans !== this.spans && this.spans !== undefined) this.open(this.current);
   }
 
   async open(id) {
+    const again = id === this.current;
     this.current = id;
+    this.spans = undefined;
     for (const button of $("trace-list").querySelectorAll("button")) button.setAttribute("aria-current", false);
     const answer = await fetch(`/api/traces/${encodeURIComponent(id)}`, { cache: "no-store" });
     if (!answer.ok || this.current !== id) return;
     const { spans, logs, coverage } = await answer.json();
+    this.spans = spans.length;
+    const unfolded = new Set(again ? [...$("waterfall").querySelectorAll(".span[aria-expanded=true]")].map((row) => row.dataset.id) : []);
+    const scrolled = again ? $("waterfall").querySelector(".scroll")?.scrollTop : 0;
     this.fall(id, spans, logs, coverage);
-    this.query.ask();
+    for (const row of unfolded.size ? $("waterfall").querySelectorAll(".span") : []) if (unfolded.has(row.dataset.id)) row.click();
+    if (scrolled) $("waterfall").querySelector(".scroll").scrollTop = scrolled;
+    if (!again) this.query.ask();
   }
 
   fall(id, spans, logs, coverage) {
     const box = $("waterfall");
     if (!spans.length) { box.replaceChildren(el("p", "hint", "This trace was evicted.")); return; }
+    const begins = new Map();
     for (const span of spans) {
       span.begin = millis(span.startTimeUnixNano);
+      begins.set(span.spanId, span.begin);
       span.end = Math.max(span.begin, millis(span.endTimeUnixNano));
     }
     const begin = spans.reduce((least, s) => Math.min(least, s.begin), Infinity);
+    const deepest = spans.reduce((most, s) => Math.max(most, s.depth), 0);
     const total = spans.reduce((most, s) => Math.max(most, s.end), 0) - begin || 0.001;
     const head = el("div", "trace-head");
-    head.append(el("h2", "", spans[0].name));
+    head.append(el("h2", "", id === NO_TRACE ? "(spans of no trace)" : spans[0].name || "(no name)"));
     const line = head.appendChild(el("p"));
-    line.append(el("code", "", id), ` · ${spans.length} spans · ${took(total)} · ${new Date(begin).toLocaleString()} `);
+    line.append(el("code", "", id), ` · ${some(spans.length, "span")} · ${took(total)} · ${new Date(begin).toLocaleString()} `);
     if (logs) {
       const button = line.appendChild(el("button", "", logs === 1 ? "1 log record" : `${logs} log records`));
       button.addEventListener("click", () => { records.query.set("trace_id", id); show("records"); });
@@ -134,6 +156,9 @@ class Traces {
     const marks = axis.appendChild(el("div"));
     for (let i = 0; i <= 4; i++) marks.append(el("span", "", took((total * i) / 4)));
     const fall = el("div", "fall");
+    // However deep a trace is, its names stay in sight.
+    fall.style.setProperty("--step", `${Math.min(14, 140 / deepest)}px`);
+    for (const span of spans) span.early = span.orphan || !span.depth ? 0 : begins.get(span.parentSpanId) - span.begin;
     for (const span of spans) fall.append(...this.spanRow(span, span.depth, begin, total));
     const scroll = el("div", "scroll");
     scroll.append(axis, fall);
@@ -143,10 +168,13 @@ class Traces {
   spanRow(span, depth, begin, total) {
     const row = el("button", span.status?.code === 2 ? "span error" : "span");
     row.setAttribute("aria-expanded", false);
-    row.style.setProperty("--depth", Math.min(depth, 24));
+    row.style.setProperty("--depth", depth);
+    row.dataset.id = span.spanId;
+    row.title = [span.name, span.service, depth > 10 ? `level ${depth + 1}` : ""].filter(Boolean).join("\n").slice(0, 300);
     row.style.setProperty("--hue", hueOf(span.service));
-    const label = row.appendChild(el("span", "label", span.name));
-    label.append(el("small", "", span.orphan ? `${span.service} · its parent is not held` : span.service));
+    const label = row.appendChild(el("span", "label", (span.name || "(no name)").slice(0, 300)));
+    const remark = span.orphan ? " · its parent is not held" : span.early > 0 ? ` · begins ${took(span.early)} before its parent` : "";
+    label.append(el("small", "", span.service + remark));
     const track = row.appendChild(el("span", "track"));
     const left = ((span.begin - begin) / total) * 100;
     const width = ((span.end - span.begin) / total) * 100;
@@ -175,6 +203,7 @@ class Traces {
   facts(box, span, begin) {
     const kinds = ["", "internal", "server", "client", "producer", "consumer"];
     const rows = [["span", span.spanId], ["parent", span.parentSpanId], ["kind", kinds[span.kind] ?? span.kind], ["status", ["", "ok", "error"][span.status?.code ?? 0]], ["message", span.status?.message], ["service", span.service]];
+    if (span.placeholder) box.append(el("p", "warn", TOO_LARGE));
     factTable(box, "", rows);
     factTable(box, "Attributes", attributesOf(span.attributes));
     for (const event of span.events ?? []) factTable(box, `${event.name} at ${took(millis(event.timeUnixNano) - begin)}`, attributesOf(event.attributes));
@@ -198,6 +227,7 @@ function factTable(box, title, rows) {
 
 // -- log records ------------------------------------------------------------
 
+const TOO_LARGE = "It was too large to be held: attributes, events and links are gone.";
 const severityName = (number) => ["", "trace", "debug", "info", "warn", "error", "fatal"][Math.ceil(number / 4)] ?? "";
 
 class Records {
@@ -211,7 +241,9 @@ class Records {
       const severity = record.severityNumber ?? 0;
       const row = el("tr", `s${severity >= 17 ? 4 : severity >= 13 ? 3 : severity >= 9 ? 2 : severity >= 1 ? 1 : 0}`);
       const name = record.severityText || severityName(severity);
-      const body = el("td", "", plainText(valueText(record.body)));
+      const text = valueText(record.body).replaceAll("\r\n", "\n").replace(ESCAPES, "");
+      const body = el("td", "", [record.eventName, text].filter(Boolean).join(": "));
+      if (record.placeholder) body.append(el("div", "sub warn", "The record was too large to be held: its body and attributes are gone."));
       const attributes = attributesOf(record.attributes).map(([key, value]) => `${key}=${value}`).join("  ");
       if (attributes) body.append(el("div", "sub", attributes));
       const trace = el("td");
@@ -219,7 +251,7 @@ class Records {
         const link = trace.appendChild(el("button", "", record.traceId.slice(0, 8)));
         link.addEventListener("click", () => { show("traces"); traces.open(record.traceId); });
       }
-      const time = record.timeUnixNano && record.timeUnixNano !== "0" ? record.timeUnixNano : record.observedTimeUnixNano;
+      const time = [record.timeUnixNano, record.observedTimeUnixNano].find((t) => t && t !== "0") ?? record.arrivalUnixNano;
       row.append(el("td", "dim", timeOfDay(millis(time))), el("td", "", name), el("td", "", record.service), body, trace);
       row.children[2].style.color = hueOf(record.service);
       return row;
@@ -244,20 +276,49 @@ class Metrics {
       names.add(metric.name);
       const type = Object.keys(POINTS).find((key) => metric[key]);
       for (const point of metric[type]?.dataPoints ?? []) {
+        // Bit 1 of the flags: there was nothing to record.
+        if (point.flags & 1) continue;
         const labels = attributesOf(point.attributes).map(([k, v]) => `${k}=${v}`).sort().join(" ");
         const key = `${metric.name}\n${metric.service}\n${labels}`;
         if (!series.has(key)) series.set(key, { name: metric.name, service: metric.service, labels, unit: metric.unit ?? "", type, kind: metric[type], points: [] });
-        series.get(key).points.push({ time: millis(point.timeUnixNano), value: this.value(type, point), count: Number(point.count ?? 0), sum: Number(point.sum ?? 0) });
+        const value = this.value(type, point);
+        if (Number.isFinite(value)) series.get(key).points.push({ time: millis(point.timeUnixNano), value, count: Number(point.count ?? 0), sum: Number(point.sum ?? 0), point });
       }
     }
     $("metric-names").replaceChildren(...[...names].sort().map((name) => { const option = el("option"); option.value = name; return option; }));
-    const sorted = [...series.values()].sort((a, b) => (a.name + a.service + a.labels < b.name + b.service + b.labels ? -1 : 1));
+    const sorted = [...series.values()].filter((s) => s.points.length).sort((a, b) => (a.name + a.service + a.labels < b.name + b.service + b.labels ? -1 : 1));
     $("plots").replaceChildren(...(sorted.length ? sorted.slice(0, 200).map((s) => this.plot(s)) : [el("p", "hint", "No metric point matches.")]));
+    return sorted.length > 200 ? `the first 200 of ${sorted.length.toLocaleString()} series` : "";
   }
 
   value(type, point) {
     if (type === "gauge" || type === "sum") return Number(point.asDouble ?? point.asInt ?? 0);
     return Number(point.count ?? 0) ? Number(point.sum ?? 0) / Number(point.count) : 0;
+  }
+
+  /** A number with its unit, a code of UCUM's: `By` are bytes, `1` is none, and {what stands in braces} is a remark. */
+  withUnit(value, unit, what) {
+    const rate = what === "per second" ? "/s" : "";
+    if (unit === "By" && value >= 0) return `${bytes(Math.round(value))}${rate}`;
+    const plain = unit === "1" ? "" : unit.replace(/^\{(.*)\}$/, "$1").slice(0, 40);
+    return `${short(value)}${plain ? ` ${plain}` : ""}${rate}`;
+  }
+
+  /** Bars for the newest point's buckets or quantiles. */
+  spread(series) {
+    const box = el("div", "spread");
+    const { point } = series.points.at(-1);
+    const parts = partsOf(series.type, point).slice(0, 200);
+    const most = parts.reduce((a, [, n]) => Math.max(a, n), 0) || 1;
+    for (const [label, n] of parts) {
+      const bar = box.appendChild(el("i"));
+      bar.style.height = `${n > 0 ? Math.max(6, (n / most) * 100) : 0}%`;
+      bar.title = `${label}: ${short(n)}`;
+    }
+    const named = series.type === "summary" ? parts.map(([label, n]) => `${label} ${short(n)}`).join("  ") : point.min !== undefined ? `min ${short(Number(point.min))}  max ${short(Number(point.max))}` : "";
+    const wrap = el("div");
+    wrap.append(box, el("p", "", [`${series.type === "summary" ? "quantiles" : "buckets"} of ${some(Number(point.count ?? 0), "value")}`, named].filter(Boolean).join(" · ")));
+    return wrap;
   }
 
   plot(series) {
@@ -285,10 +346,10 @@ class Metrics {
     const card = el("div", "plot");
     card.style.setProperty("--hue", hueOf(series.service));
     const last = points.at(-1);
-    card.append(el("span", "now", `${short(last.value)}${series.unit && series.unit !== "1" ? ` ${series.unit}` : ""}`), el("h3", "", series.name));
+    card.append(el("span", "now", this.withUnit(last.value, series.unit, what)), el("h3", "", series.name));
     card.append(el("p", "", [series.service, what, series.labels].filter(Boolean).join(" · ")));
-    const low = Math.min(...points.map((p) => p.value));
-    const high = Math.max(...points.map((p) => p.value));
+    const low = points.reduce((least, p) => Math.min(least, p.value), Infinity);
+    const high = points.reduce((most, p) => Math.max(most, p.value), -Infinity);
     const begin = points[0].time;
     const span = last.time - begin || 1;
     const x = (p) => (points.length === 1 ? 50 : ((p.time - begin) / span) * 100).toFixed(2);
@@ -297,16 +358,31 @@ class Metrics {
     svg.setAttribute("viewBox", "0 0 100 40");
     svg.setAttribute("preserveAspectRatio", "none");
     const line = points.map((p, i) => `${i ? "L" : "M"}${x(p)} ${y(p)}`).join("") + (points.length === 1 ? "h.01" : "");
-    for (const [className, d] of [["area", `${line}L${x(last)} 40L${x(points[0])} 40Z`], ["", line]]) {
+    for (const [className, d] of [[points.length === 1 ? "dot" : "area", `${line}L${x(last)} 40L${x(points[0])} 40Z`], ["", line]]) {
       const path = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "path"));
       path.setAttribute("class", className);
       path.setAttribute("d", d);
     }
     const range = el("div", "range");
-    range.append(el("span", "", `${short(low)} … ${short(high)}`), el("span", "", `${points.length} points, ${timeOfDay(begin).slice(0, 8)} – ${timeOfDay(last.time).slice(0, 8)}`));
+    range.append(el("span", "", `${this.withUnit(low, series.unit === "By" ? "By" : "", "")} … ${this.withUnit(high, series.unit === "By" ? "By" : "", "")}`), el("span", "", `${some(points.length, "point")}, ${timeOfDay(begin).slice(0, 8)} – ${timeOfDay(last.time).slice(0, 8)}`));
     card.append(svg, range);
+    if (series.type !== "gauge" && series.type !== "sum") card.append(this.spread(series));
     return card;
   }
+}
+
+/** The newest point of a distribution as [label, count] for each bucket, or [label, value] for each quantile. */
+function partsOf(type, point) {
+  if (type === "summary") return (point.quantileValues ?? []).map((q) => [`p${short((q.quantile ?? 0) * 100)}`, Number(q.value ?? 0)]);
+  const between = (low, high, count) => [`${short(low)} – ${short(high)}`, Number(count)];
+  if (type === "histogram") {
+    const bounds = (point.explicitBounds ?? []).map(Number);
+    return (point.bucketCounts ?? []).map((count, i) => (i === 0 ? [`≤ ${short(bounds[0] ?? Infinity)}`, Number(count)] : i === bounds.length ? [`> ${short(bounds[i - 1])}`, Number(count)] : between(bounds[i - 1], bounds[i], count)));
+  }
+  const base = 2 ** (2 ** -(point.scale ?? 0));
+  const side = (buckets, sign) => (buckets?.bucketCounts ?? []).map((count, i) => between(sign * base ** ((buckets.offset ?? 0) + i), sign * base ** ((buckets.offset ?? 0) + i + 1), count));
+  const zero = Number(point.zeroCount ?? 0) ? [["0", Number(point.zeroCount)]] : [];
+  return [...side(point.negative, -1).reverse(), ...zero, ...side(point.positive, 1)];
 }
 
 // -- stores -----------------------------------------------------------------
@@ -333,7 +409,10 @@ class Stores {
   gauge(name, stats, before, elapsed) {
     const card = el("div", "gauge");
     const count = stats.span_count ?? stats.log_count ?? stats.metric_count;
-    const rate = (key) => (before && elapsed > 0 ? Math.max(0, ((stats[key] - before[key]) * 1000) / elapsed) : 0);
+    const rate = (key) => {
+      const perSecond = before && elapsed > 0 ? Math.max(0, ((stats[key] - before[key]) * 1000) / elapsed) : 0;
+      return perSecond < 10 ? perSecond : Math.round(perSecond);
+    };
     const head = card.appendChild(el("h3", "", name));
     head.append(el("span", "badge", `${short(rate("added"))}/s in, ${short(rate("evicted"))}/s out`));
     const meter = (label, value, limit, show) => {
@@ -343,7 +422,7 @@ class Stores {
       box.appendChild(el("div")).appendChild(el("i")).style.width = `${Math.min(100, (value / Math.max(1, limit)) * 100)}%`;
     };
     meter("records", count, stats.capacity, (n) => n.toLocaleString());
-    meter("live bytes of those reserved", stats.live_bytes, stats.reserved_bytes, bytes);
+    meter("bytes of records", stats.live_bytes, stats.max_bytes, bytes);
     const table = card.appendChild(el("table"));
     for (const [key, value] of Object.entries(stats)) {
       if (typeof value !== "number") continue;

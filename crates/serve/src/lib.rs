@@ -13,7 +13,7 @@
 //! | `GET /api/loggers` | the loggers with their statistics |
 //! | `GET /api/loggers/records` | the newest records of the log that `logger=NAME` writes; `most=N` of them |
 //! | `POST /v1/traces`, `/v1/logs`, `/v1/metrics` | takes OTLP in: protobuf or JSON, plain or gzip |
-//! | `GET /api/traces`, `/api/logs`, `/api/metrics` | a query on the recorder; its parameters are those of [`Recorder::filter_from`](flightring_store::Recorder::filter_from), `format` (`json`, `ndjson`, `otlp`, `protobuf`) and `follow` |
+//! | `GET /api/traces`, `/api/logs`, `/api/metrics` | a query on the recorder; its parameters are those of [`Recorder::filter_from`](flightring_store::Recorder::filter_from), `format` (`json`, `ndjson`, `otlp`, `protobuf`; `traces`: a line a trace, see [`Recorder::traces_json`](flightring_store::Recorder::traces_json)) and `follow` |
 //! | `GET /api/traces/{id}` | a whole trace in the order of a waterfall |
 //! | `GET /api/recorder` | figures of the stores |
 //! | `GET /api/snapshots`, `POST /api/snapshots/{name}` | named positions in the stores |

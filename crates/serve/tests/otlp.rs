@@ -144,6 +144,40 @@ fn refused_records_are_a_partial_success_and_a_broken_request_none_at_all() {
 }
 
 #[test]
+fn a_record_that_json_spoils_is_refused_alone() {
+    let (_server, address) = start();
+    for (path, body, rejected) in [
+        (
+            "/v1/traces",
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"good"},{"traceId":"no hex"}]}]}]}"#,
+            "rejectedSpans",
+        ),
+        (
+            "/v1/logs",
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":"INFO"},{"severityNumber":9}]}]}]}"#,
+            "rejectedLogRecords",
+        ),
+        (
+            "/v1/metrics",
+            r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{"asInt":"x"},{"asInt":1}]}}]}]}]}"#,
+            "rejectedDataPoints",
+        ),
+    ] {
+        let answer = post(address, path, AS_JSON, body.as_bytes());
+        let reply: Json = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &reply["partialSuccess"][rejected]), (200, &"1".into()));
+        let message = reply["partialSuccess"]["errorMessage"].as_str().unwrap();
+        assert!(message.starts_with("1 could not be read (the first: \""), "{message}");
+    }
+    let stats = get_json(address, "/api/recorder");
+    assert_eq!(
+        (&stats["traces"]["span_count"], &stats["logs"]["log_count"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(post(address, "/v1/traces", AS_JSON, b"{\"resourceSpans\":[").status, 400);
+}
+
+#[test]
 fn only_otlps_own_content_types_are_taken() {
     let (_server, address) = start();
     let body = spans(1, TRACE).to_string();
@@ -178,6 +212,84 @@ fn queries_say_what_is_wrong_with_them() {
     }
 }
 
+/// However long an answer is, it is written as the client takes it, and begins before it is all there.
+#[test]
+fn long_answers_come_in_pieces() {
+    let (_server, address) = start();
+    let text = "z".repeat(20_000);
+    let records = vec![json!({ "body": { "stringValue": text } }); 200];
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] });
+    assert_eq!(post(address, "/v1/logs", AS_JSON, body.to_string().as_bytes()).text(), "{}");
+    for format in ["json", "otlp", "ndjson", "protobuf"] {
+        let mut client = Client::connect(address);
+        client.send(format!(
+            "GET /api/logs?limit=1000&format={format} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        ));
+        assert_eq!(client.head().header("transfer-encoding"), Some("chunked"), "{format}");
+        let (mut whole, mut pieces) = (Vec::new(), 0);
+        while let Some(chunk) = client.chunk() {
+            assert!(chunk.len() < 1 << 20, "{format}: a piece of {} bytes", chunk.len());
+            whole.extend(chunk);
+            pieces += 1;
+        }
+        assert!(pieces > 5 && whole.len() > 200 * text.len(), "{format}");
+        if format == "json" {
+            let answer: Json = serde_json::from_slice(&whole).unwrap();
+            assert_eq!(answer["records"].as_array().unwrap().len(), 200);
+            assert_eq!(answer["coverage"]["end_sequence"], 200);
+        }
+    }
+    assert_eq!(get_json(address, "/api/logs?limit=0")["records"], json!([]));
+}
+
+#[test]
+fn traces_are_listed_by_those_of_their_spans_that_match() {
+    let (_server, address) = start();
+    let traces = ["a", "b", "c"].map(|digit| digit.repeat(32));
+    for (i, trace) in traces.iter().enumerate() {
+        post(address, "/v1/traces", AS_JSON, spans(i + 1, trace).to_string().as_bytes());
+    }
+    let ids = |parameters: &str| {
+        let found = get_json(address, &format!("/api/traces?format=traces{parameters}"));
+        let list = found["traces"].as_array().unwrap().clone();
+        let ids = list.iter().map(|trace| trace["traceId"].as_str().unwrap().to_owned());
+        (ids.collect::<Vec<_>>(), list, found["coverage"]["truncated"].as_bool().unwrap())
+    };
+    let (all, list, truncated) = ids("");
+    assert_eq!(
+        (all.as_slice(), truncated),
+        (&[traces[2].clone(), traces[1].clone(), traces[0].clone()][..], false)
+    );
+    assert_eq!(
+        list[0],
+        json!({
+            "traceId": traces[2], "name": "step 0", "service": "shop", "root": true, "spans": 3, "errors": 0,
+            "services": 1, "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000005000000",
+        })
+    );
+    // One span matches, and the trace is described whole.
+    let (matching, list, _) = ids("&name=step+1");
+    assert_eq!(
+        (matching.len(), &list[1]["spans"], &list[1]["name"]),
+        (2, &2.into(), &"step 0".into())
+    );
+    assert_eq!(ids("&limit=2"), (all[..2].to_vec(), ids("").1[..2].to_vec(), true));
+    assert!(!ids("&limit=3").2);
+    assert!(ids("&service=nobody").0.is_empty());
+    // Spans of no trace can be seen as well, together.
+    let none = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"one"},{"name":"two"}]}]}]}"#;
+    post(address, "/v1/traces", AS_JSON, none.as_bytes());
+    let zeros = "0".repeat(32);
+    let (of_none, list, _) = ids("&service=unknown");
+    assert_eq!((of_none.as_slice(), &list[0]["spans"]), (&[zeros.clone()][..], &2.into()));
+    let together = get_json(address, &format!("/api/traces/{zeros}"));
+    assert_eq!(
+        (&together["spans"][0]["name"], &together["spans"][1]["name"]),
+        (&"one".into(), &"two".into())
+    );
+    assert_eq!(Client::connect(address).get("/api/logs?format=traces").status, 400);
+}
+
 #[test]
 fn snapshots_bound_a_query() {
     let (_server, address) = start();
@@ -204,6 +316,43 @@ fn new_records_are_followed_live() {
     let text = client.chunks_until("step 1");
     assert_eq!(text.lines().count(), 2);
     assert!(text.contains(&second) && !text.contains(TRACE), "{text}");
+}
+
+/// A follower of a store that is much faster than it is told of every record: by the record itself, or by the count of those
+/// that were evicted before, each once.
+#[test]
+fn a_follower_that_is_left_behind_can_count() {
+    const RECORDS: u64 = 100_000;
+    let mut options = RecorderOptions::default();
+    options.traces = flightring_store::Limits::with_capacity(300).first_sequence(1000);
+    let recorder = Recorder::new(&options).unwrap();
+    let app = App::new().with_recorder(recorder.clone());
+    let server = Server::start(Options::default(), Arc::new(app)).unwrap();
+    let mut client = Client::connect(server.address());
+    client.send("GET /api/traces?follow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client.head();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..RECORDS {
+            recorder.add_span(&flightring_store::Span { name: "step", ..Default::default() });
+        }
+    });
+    let (mut taken, mut evicted, mut last) = (0, 0, 0);
+    while taken + evicted < RECORDS || last < 1000 + RECORDS - 1 {
+        let chunk = client.chunk().unwrap();
+        for line in chunk.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let line: Json = serde_json::from_slice(line).unwrap();
+            match line["evicted"].as_u64() {
+                Some(count) => evicted += count,
+                None => {
+                    taken += 1;
+                    last = line["sequence"].as_u64().unwrap();
+                }
+            }
+        }
+        assert!(taken + evicted <= RECORDS, "{taken} taken, {evicted} evicted");
+    }
+    assert_eq!((taken + evicted, last), (RECORDS, 1000 + RECORDS - 1));
+    writer.join().unwrap();
 }
 
 /// Records that come one at a time, each after the one before was seen: where a follower looks five times a second this

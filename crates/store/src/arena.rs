@@ -8,6 +8,7 @@
 
 use std::sync::OnceLock;
 
+use crate::config::{ConfigError, filled};
 use crate::copy;
 use crate::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -55,17 +56,17 @@ pub(crate) const fn words(bytes: usize) -> u64 {
 
 impl Arena {
     /// An arena for at most `max_words` live words.
-    pub(crate) fn new(max_words: u64) -> (Self, ArenaWriter) {
+    pub(crate) fn new(max_words: u64) -> Result<(Self, ArenaWriter), ConfigError> {
         // One segment may be half evicted, another half written.
         let count = max_words.div_ceil(SEGMENT_WORDS as u64) as usize + 2;
         let arena = Self {
             // A power of two, because a division takes longer than what it is done for.
-            table: (0..count.next_power_of_two()).map(|_| AtomicU32::new(0)).collect(),
-            segments: (0..count).map(|_| OnceLock::new()).collect(),
+            table: filled(count.next_power_of_two(), || AtomicU32::new(0))?,
+            segments: filled(count, OnceLock::new)?,
         };
         let writer =
             ArenaWriter { head: 0, first_segment: 0, mapped: 0, free: Vec::new(), allocated: 0 };
-        (arena, writer)
+        Ok((arena, writer))
     }
 
     /// Which physical segment a logical one has.

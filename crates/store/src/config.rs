@@ -96,6 +96,18 @@ impl Limits {
     }
 }
 
+/// So many values, each as `make` makes it, or the word that there is no memory for them: a host asks for a store of some size
+/// and is not to be ended for it.
+pub(crate) fn filled<T>(count: usize, make: impl FnMut() -> T) -> Result<Box<[T]>, ConfigError> {
+    let mut values = Vec::new();
+    if values.try_reserve_exact(count).is_err() {
+        let bytes = count.saturating_mul(size_of::<T>());
+        return Err(ConfigError::NoMemory(CreateError::OutOfMemory { bytes }));
+    }
+    values.extend(std::iter::repeat_with(make).take(count));
+    Ok(values.into_boxed_slice())
+}
+
 /// Why a store could not be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

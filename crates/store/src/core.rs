@@ -28,7 +28,7 @@ use foldhash::fast::RandomState;
 
 use crate::arena::{Arena, words};
 use crate::biased::Biased;
-use crate::config::{ConfigError, Limits};
+use crate::config::{ConfigError, Limits, filled};
 use crate::intern::{Chain, Entry, NONE, Names};
 use crate::page::Pages;
 use crate::series::{Series, SeriesWriter, arrival_of};
@@ -173,8 +173,12 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(limits: &Limits, by_series: bool) -> Result<Self, ConfigError> {
         limits.check()?;
-        let max_words = if by_series { 0 } else { words(limits.max_bytes as usize) };
-        let (arena, arena_writer) = Arena::new(max_words);
+        // So many records cannot be longer than this together, however many bytes they may have. (A placeholder may be
+        // longer than the least limit of a record by a few words.)
+        let longest = words(limits.max_record_bytes) + 64;
+        let most = (limits.capacity as u64 + 2).saturating_mul(longest);
+        let max_words = if by_series { 0 } else { words(limits.max_bytes as usize).min(most) };
+        let (arena, arena_writer) = Arena::new(max_words)?;
         let (services, services_writer) = Names::new();
         let (names, names_writer) = Names::new();
         let (origins, origins_writer) = Names::new();
@@ -186,13 +190,12 @@ impl Core {
         // Positions start in the low half of the number asked for, so that
         // they cannot overflow; the rest is added to what callers see.
         let start = limits.first_sequence & u64::from(u32::MAX);
-        let atomics = |n: usize, v: u64| (0..n).map(|_| AtomicU64::new(v)).collect::<Box<[_]>>();
         let shared = Shared {
             head: CachePadded::new(AtomicU64::new(start)),
             tail: CachePadded::new(AtomicU64::new(start)),
-            slots: (0..slots).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect(),
+            slots: filled(slots, || std::array::from_fn(|_| AtomicU64::new(0)))?,
             reciprocal: u64::MAX / limits.capacity as u64,
-            buckets: atomics(buckets, NONE),
+            buckets: filled(buckets, || AtomicU64::new(NONE))?,
             hasher: RandomState::default(),
             arena,
             pages: Pages::new(),
@@ -220,7 +223,7 @@ impl Core {
             names_writer,
             origins_writer,
             series,
-        );
+        )?;
         Ok(Self { shared, writer: Biased::new(writer) })
     }
 

@@ -1,5 +1,7 @@
 //! Records out: OTLP's own messages, and a JSON object a record.
 
+use std::borrow::BorrowMut;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::cursor::Cursor;
@@ -72,15 +74,20 @@ pub(crate) fn request_of(origin: &[u8], records: &[u8]) -> Vec<u8> {
     request
 }
 
+/// About as many bytes of records are put into one part of an export, so that it takes no memory for all of them.
+const PART: usize = 256 << 10;
+
 impl Cursor {
-    /// The next records of one origin as an OTLP request of their own; `None` at the end. Requests may be
-    /// concatenated to one.
+    /// The next records of one origin as an OTLP request of their own, as many as a part has; `None` at the end. Requests
+    /// may be concatenated to one.
     fn next_request(&mut self) -> Option<Vec<u8>> {
         let first = self.next()?;
         let origin = first.origin().to_vec();
         let mut records = Vec::new();
         records.put_bytes(2, first.wire());
-        while let Some(record) = self.next_of_origin(&origin) {
+        while records.len() < PART
+            && let Some(record) = self.next_of_origin(&origin)
+        {
             records.put_bytes(2, record.wire());
         }
         Some(request_of(&origin, &records))
@@ -98,16 +105,23 @@ impl Cursor {
 
     /// Reads the cursor to its end as one OTLP request in JSON.
     pub fn export_json(&mut self) -> Json {
-        let schema = schema::request(self.signal());
         let mut all = Vec::new();
-        while let Some(request) = self.next_request() {
-            for (_, value) in to_json(schema, &request) {
-                if let Json::Array(list) = value {
-                    all.extend(list);
-                }
-            }
+        while let Some(elements) = self.next_elements() {
+            all.extend(elements);
         }
-        Json::Object(Map::from_iter([(schema::list_name(schema).to_owned(), Json::Array(all))]))
+        let name = schema::list_name(schema::request(self.signal())).to_owned();
+        Json::Object(Map::from_iter([(name, Json::Array(all))]))
+    }
+
+    /// What the next part has in the list that a request in JSON consists of; `None` at the end.
+    fn next_elements(&mut self) -> Option<Vec<Json>> {
+        let request = self.next_request()?;
+        let members = to_json(schema::request(self.signal()), &request);
+        let list = members.into_iter().find_map(|(_, value)| match value {
+            Json::Array(list) => Some(list),
+            _ => None,
+        });
+        Some(list.unwrap_or_default())
     }
 
     /// Reads the cursor to its end as lines of JSON, one a record, each passed to `line` without its newline.
@@ -124,9 +138,15 @@ impl Cursor {
         while let Some(record) = self.next() {
             records.push(record.to_json());
         }
+        let mut answer = self.rest_of_answer();
+        answer["records"] = records.into();
+        answer
+    }
+
+    /// What an answer has beside its records.
+    fn rest_of_answer(&self) -> Json {
         let coverage = self.coverage();
         let mut answer = json!({
-            "records": records,
             "coverage": {
                 "complete_since_sequence": coverage.complete_since_sequence,
                 "complete_since_time_ns": coverage.complete_since_time_ns.to_string(),
@@ -142,4 +162,87 @@ impl Cursor {
         }
         answer
     }
+}
+
+/// A form in which the records of an answer are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An OTLP request in Protocol Buffers.
+    Protobuf,
+    /// An OTLP request in JSON.
+    Json,
+    /// A JSON object a record, each with a newline.
+    Ndjson,
+    /// As [`Cursor::answer_json`]: the records, and what the answer covers.
+    Answer,
+}
+
+/// The records of an answer, written part by part, so that however many there are, they are never in memory all at once.
+pub struct Export<C> {
+    cursor: C,
+    form: Form,
+    /// What stands before the next record.
+    before: String,
+    ended: bool,
+}
+
+impl<C: BorrowMut<Cursor>> Export<C> {
+    /// Begins with the next record of `cursor`.
+    pub fn new(cursor: C, form: Form) -> Self {
+        let before = match form {
+            Form::Protobuf | Form::Ndjson => String::new(),
+            Form::Json => {
+                let request = schema::request(cursor.borrow().signal());
+                format!("{{\"{}\":[", schema::list_name(request))
+            }
+            Form::Answer => "{\"records\":[".to_owned(),
+        };
+        Self { cursor, form, before, ended: false }
+    }
+
+    /// Appends the next part to `out`: a record, or up to some 256 KiB of them. `false`: there is none.
+    pub fn next_part(&mut self, out: &mut Vec<u8>) -> bool {
+        let cursor = self.cursor.borrow_mut();
+        let written = match self.form {
+            _ if self.ended => return false,
+            Form::Protobuf => cursor.next_request().map(|request| out.extend_from_slice(&request)),
+            Form::Ndjson => cursor.next().map(|record| {
+                put_json(&record.to_json(), out);
+                out.push(b'\n');
+            }),
+            Form::Json => cursor.next_elements().map(|elements| {
+                for element in &elements {
+                    out.append(
+                        &mut std::mem::replace(&mut self.before, ",".to_owned()).into_bytes(),
+                    );
+                    put_json(element, out);
+                }
+            }),
+            Form::Answer => cursor.next().map(|record| {
+                out.append(&mut std::mem::replace(&mut self.before, ",".to_owned()).into_bytes());
+                put_json(&record.to_json(), out);
+            }),
+        };
+        if written.is_some() {
+            return true;
+        }
+        self.ended = true;
+        if self.before != "," {
+            out.extend_from_slice(self.before.as_bytes());
+        }
+        match self.form {
+            Form::Protobuf | Form::Ndjson => return false,
+            Form::Json => out.extend_from_slice(b"]}"),
+            Form::Answer => {
+                out.extend_from_slice(b"],");
+                let rest = self.cursor.borrow().rest_of_answer().to_string();
+                out.extend_from_slice(&rest.as_bytes()[1..]);
+            }
+        }
+        true
+    }
+}
+
+fn put_json(json: &Json, out: &mut Vec<u8>) {
+    out.extend_from_slice(json.to_string().as_bytes());
 }

@@ -2,13 +2,15 @@
 //!
 //! The request is walked, not decoded: each record's bytes go into the store as they are, after a look at the few
 //! fields that the indexes need. The framing is checked before anything is stored, so a damaged request leaves no half of itself
-//! behind; a single record that cannot be read is refused alone, as OTLP's partial success provides.
+//! behind; a single record that cannot be read is refused alone, as OTLP's partial success provides. So it is in JSON, where
+//! everything within the request's own list counts as its records: see `salvage`.
 
 use std::fmt;
 
 use crate::biased::Guard;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
 use crate::encode::{UNKNOWN_SERVICE, put_origin};
+use crate::salvage::{mended, salvage};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
 use crate::writer::{BATCH, Record, Writer};
@@ -26,7 +28,7 @@ pub enum Encoding {
 }
 
 /// What became of a request's records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Ingested {
     /// Records that are held now (or were evicted by later ones of the same request).
@@ -35,6 +37,8 @@ pub struct Ingested {
     pub placeholders: u64,
     /// Records refused because they could not be read.
     pub malformed: u64,
+    /// What was wrong with the first of those; empty if there are none.
+    pub first_malformed: String,
     /// Records refused because their trace holds as many as it may.
     pub trace_full: u64,
 }
@@ -49,19 +53,35 @@ impl Ingested {
     /// Why records were refused, in words; empty if none were.
     #[must_use]
     pub fn message(&self) -> String {
-        let part = |n: u64, what: &str| if n > 0 { format!("{n} {what}") } else { String::new() };
-        let parts = [
-            part(self.malformed, "could not be read"),
-            part(self.trace_full, "belong to a trace that holds as many records as it may"),
-        ];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+        let mut message = String::new();
+        if self.malformed > 0 {
+            message = format!("{} could not be read", self.malformed);
+            if !self.first_malformed.is_empty() {
+                message = format!("{message} (the first: {})", self.first_malformed);
+            }
+        }
+        if self.trace_full > 0 {
+            let separator = if message.is_empty() { "" } else { ", " };
+            message = format!(
+                "{message}{separator}{} belong to a trace that holds as many records as it may",
+                self.trace_full
+            );
+        }
+        message
     }
 
     fn add(&mut self, other: &Self) {
         self.accepted += other.accepted;
         self.placeholders += other.placeholders;
-        self.malformed += other.malformed;
+        self.lose(other.malformed, || other.first_malformed.clone());
         self.trace_full += other.trace_full;
+    }
+
+    fn lose(&mut self, records: u64, reason: impl FnOnce() -> String) {
+        if self.malformed == 0 && records > 0 {
+            self.first_malformed = reason();
+        }
+        self.malformed += records;
     }
 
     fn count(&mut self, added: Added) {
@@ -89,7 +109,7 @@ pub enum IngestError {
     },
     /// Its framing is damaged.
     Wire(WireError),
-    /// It is no JSON, or not the JSON that OTLP defines.
+    /// It is no JSON, or not an object with the list of an OTLP request.
     Json(String),
 }
 
@@ -130,11 +150,15 @@ pub(crate) fn ingest(
     }
     match encoding {
         Encoding::Protobuf => protobuf(store, body, now),
-        Encoding::Json => {
-            let wire =
-                json_in::to_wire(schema::request(store.signal), body).map_err(IngestError::Json)?;
-            protobuf(store, &wire, now)
-        }
+        Encoding::Json => match json_in::to_wire(schema::request(store.signal), body) {
+            Ok(wire) => protobuf(store, &wire, now),
+            Err(_) => {
+                let saved = salvage(store.signal, body).map_err(IngestError::Json)?;
+                let mut result = protobuf(store, &saved.wire, now)?;
+                result.lose(saved.lost, || saved.reason);
+                Ok(result)
+            }
+        },
         Encoding::Ndjson => lines(store, body, now),
     }
 }
@@ -146,13 +170,20 @@ fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> 
         if line.is_empty() {
             continue;
         }
-        match json_in::line_to_request(store.signal, line) {
-            Some(request) => match protobuf(store, &request, now)? {
-                // A metric without a point is no record.
-                nothing if nothing == Ingested::default() => result.malformed += 1,
+        let mut request = json_in::line_to_request(store.signal, line);
+        if request.is_err()
+            && let Some(mended) = mended(line)
+        {
+            request = json_in::line_to_request(store.signal, &mended);
+        }
+        match request {
+            Ok(request) => match protobuf(store, &request, now)? {
+                nothing if nothing == Ingested::default() => {
+                    result.lose(1, || "the metric has no point".to_owned());
+                }
                 taken => result.add(&taken),
             },
-            None => result.malformed += 1,
+            Err(reason) => result.lose(1, || json_in::message_of(&reason).to_owned()),
         }
     }
     Ok(result)
@@ -299,7 +330,7 @@ impl<'a> Ingest<'a> {
                 let added = self.store.insert(&mut self.writer, origin, &record, self.now);
                 self.result.count(added);
             }
-            Err(_) => self.result.malformed += 1,
+            Err(error) => self.result.lose(1, || error.to_string()),
         }
         self.seen += 1;
         if self.seen.is_multiple_of(BATCH) {
@@ -316,7 +347,7 @@ impl<'a> Ingest<'a> {
     /// Cuts a metric into metrics of one point each.
     fn metric(&mut self, origin: u32, metric: &[u8]) {
         let Some((number, data)) = data_of(metric) else {
-            self.result.malformed += 1;
+            self.result.lose(1, || "the metric has no data".to_owned());
             return;
         };
         let mut wire = std::mem::take(&mut self.point);

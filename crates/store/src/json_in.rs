@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::decode::Signal;
@@ -31,26 +33,34 @@ pub(crate) fn to_wire(schema: &'static Schema, json: &[u8]) -> Result<Vec<u8>, S
     Ok(out)
 }
 
-/// A line of newline-delimited JSON, which is a record with what is known of its origin, as a request; `None` if it is no
-/// record.
-pub(crate) fn line_to_request(signal: Signal, line: &[u8]) -> Option<Vec<u8>> {
+/// What a parser's error says, without where: that would be a place in a part of the request.
+pub(crate) fn message_of(error: &str) -> &str {
+    error.rfind(" at line ").map_or(error, |at| &error[..at])
+}
+
+/// A line of newline-delimited JSON, which is a record with what is known of its origin, as a request. `Err` says why it is
+/// no record.
+pub(crate) fn line_to_request(signal: Signal, line: &[u8]) -> Result<Vec<u8>, String> {
     /// What a line says of the origin where it is nothing but the service.
     #[derive(serde::Deserialize)]
     struct Plain<'a> {
         #[serde(borrow, default)]
         service: Cow<'a, str>,
     }
-    let record = to_wire(schema::record(signal), line).ok().filter(|wire| !wire.is_empty())?;
-    let mut origin = to_wire(schema::origin(), line).ok()?;
+    let record = to_wire(schema::record(signal), line)?;
+    if record.is_empty() {
+        return Err("the line has no member of a record".to_owned());
+    }
+    let mut origin = to_wire(schema::origin(), line)?;
     if origin.is_empty() {
-        let plain = serde_json::from_slice::<Plain<'_>>(line).ok()?;
+        let plain = serde_json::from_slice::<Plain<'_>>(line).map_err(|error| error.to_string())?;
         if !plain.service.is_empty() {
             put_origin(plain.service.as_bytes(), &mut origin);
         }
     }
     let mut records = Vec::with_capacity(record.len() + 8);
     records.put_bytes(2, &record);
-    Some(request_of(&origin, &records))
+    Ok(request_of(&origin, &records))
 }
 
 /// An object as the contents of a message.
@@ -77,9 +87,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(field) = map.next_key_seed(Name(self.schema))? {
             match field {
-                Some(field) => {
-                    map.next_value_seed(Member { field, element: false, out: self.out })?
-                }
+                Some(field) => map.next_value_seed(Member::new(field, self.out))?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -88,7 +96,7 @@ impl<'de> Visitor<'de> for Members<'_> {
 }
 
 /// The name of a member: which field it is.
-struct Name(&'static Schema);
+pub(crate) struct Name(pub(crate) &'static Schema);
 
 impl<'de> DeserializeSeed<'de> for Name {
     type Value = Option<&'static Field>;
@@ -151,11 +159,26 @@ fn from_text(kind: Kind, text: &str) -> Option<Raw> {
     }
 }
 
+/// Protocol Buffers takes both alphabets, with padding and without.
+fn unbase64(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+}
+
 /// The value of a member, or an element of its list, with its tag.
-struct Member<'a> {
+pub(crate) struct Member<'a> {
     field: &'static Field,
     element: bool,
     out: &'a mut Vec<u8>,
+}
+
+impl<'a> Member<'a> {
+    pub(crate) fn new(field: &'static Field, out: &'a mut Vec<u8>) -> Self {
+        Self { field, element: false, out }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Member<'_> {
@@ -237,7 +260,7 @@ impl<'de> Visitor<'de> for Member<'_> {
             RepeatedText if !self.element => Err(self.wrong()),
             Text | RepeatedText => self.put_bytes(Some(text.as_bytes())),
             Hex => self.put_bytes(unhex(text).as_deref()),
-            Base64 => self.put_bytes(BASE64.decode(text).ok().as_deref()),
+            Base64 => self.put_bytes(unbase64(text).as_deref()),
             kind => self.put(from_text(kind, text)),
         }
     }

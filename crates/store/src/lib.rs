@@ -85,6 +85,7 @@ mod prefetch;
 mod record;
 mod recorder;
 mod room;
+mod salvage;
 mod schema;
 mod series;
 mod stats;
@@ -97,6 +98,7 @@ mod writer;
 pub use config::{ConfigError, Limits};
 pub use cursor::{Coverage, Cursor};
 pub use decode::Signal;
+pub use export::{Export, Form};
 pub use filter::{AttributeFilter, Filter, FilterError, MetricType, Order};
 pub use ingest::{Encoding, IngestError, Ingested};
 pub use input::{

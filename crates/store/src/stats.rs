@@ -41,6 +41,8 @@ pub struct Stats {
     pub oversize: u64,
     /// Evicted records of which the eviction callback was not told, because it evicted them itself.
     pub unreported: u64,
+    /// The most bytes of records, names and resources.
+    pub max_bytes: u64,
     /// Bytes of the held records.
     pub live_bytes: u64,
     /// Heap bytes reserved for records: `live_bytes`, rounding, room for the next ones, and buffers.
@@ -87,6 +89,7 @@ impl Stats {
             "refused_by_trace": self.refused_by_trace,
             "oversize": self.oversize,
             "unreported": self.unreported,
+            "max_bytes": self.max_bytes,
             "live_bytes": self.live_bytes,
             "reserved_bytes": self.reserved_bytes,
             "dictionary_bytes": self.dictionary_bytes,
@@ -130,6 +133,7 @@ impl Core {
             refused_by_trace: counters.refused_by_trace.get(),
             oversize: counters.oversize.get(),
             unreported: counters.unreported.get(),
+            max_bytes: shared.limits.max_bytes,
             live_bytes: counters.live_bytes.get(),
             reserved_bytes: counters.arena_bytes.get()
                 + counters.scratch_bytes.get()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::arena::{ArenaWriter, words};
+use crate::config::{ConfigError, filled};
 use crate::core::{
     FLAG_OVERSIZE, FLAG_SUPERSEDED, NO_NAME, OriginExtra, PlainOrigin, Shared, SlotWords, join,
     split, word,
@@ -93,7 +94,7 @@ impl Writer {
         names: NamesWriter<()>,
         origins: NamesWriter<OriginExtra>,
         series: Option<SeriesWriter>,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
         let ranked = shared.limits.max_per_trace.is_some() && series.is_none();
         let ranks = if ranked { shared.limits.capacity } else { 0 };
         let start = shared.head.load(Ordering::Relaxed);
@@ -109,13 +110,13 @@ impl Writer {
             names,
             origins,
             series,
-            ranks: vec![(0, 0); ranks].into_boxed_slice(),
+            ranks: filled(ranks, || (0, 0))?,
             on_evict: None,
             evicted: Evicted::default(),
             scratch: Vec::new(),
         };
         writer.account(shared);
-        writer
+        Ok(writer)
     }
 
     pub(crate) fn set_on_evict(&mut self, on_evict: Arc<OnEvict>) -> Option<Arc<OnEvict>> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use flightring_store::{Filter, FilterError, Order, Recorder, Signal, SnapshotError};
+use flightring_store::{
+    Cursor, Export, Filter, FilterError, Form, Order, Recorder, Signal, SnapshotError,
+};
 use serde_json::{Value as Json, json};
 
 use crate::http::{self, Fill, Head, Request, Response, Status};
@@ -24,7 +26,8 @@ pub(super) fn figures(recorder: &Recorder) -> Json {
     figures
 }
 
-/// Answers a query. `format` is `json` (the default), `ndjson`, or `otlp` (JSON) and `protobuf`, which importers take.
+/// Answers a query. `format` is `json` (the default), `ndjson`, or `otlp` (JSON) and `protobuf`, which importers take; or
+/// `traces`, a line for each trace whose spans pass.
 pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Response {
     let parameters = || head.query().pairs().filter(|(name, _)| !FORM.contains(name));
     recorder.expire();
@@ -35,25 +38,45 @@ pub(super) fn query(recorder: &Recorder, signal: Signal, head: &Head) -> Respons
     if head.query().has("follow") {
         return follow(recorder, signal, filter);
     }
-    let mut cursor = match recorder.query(signal, filter) {
-        Ok(cursor) => cursor,
-        Err(error) => return refused(&error),
+    if head.query().get("format") == Some("traces") && signal == Signal::Traces {
+        return match recorder.traces_json(filter) {
+            Ok(traces) => json_answer(&traces),
+            Err(error) => refused(&error),
+        };
+    }
+    let (form, media_type) = match head.query().get("format") {
+        None | Some("json") => (Form::Answer, "application/json"),
+        Some("otlp") => (Form::Json, "application/json"),
+        Some("protobuf") => (Form::Protobuf, "application/x-protobuf"),
+        Some("ndjson") => (Form::Ndjson, "application/x-ndjson"),
+        Some(_) => {
+            let forms = "format is json, ndjson, otlp or protobuf, and of traces also traces";
+            return Response::text(Status::BAD_REQUEST, forms);
+        }
     };
-    match head.query().get("format") {
-        None | Some("json") => json_answer(&cursor.answer_json()),
-        Some("otlp") => json_answer(&cursor.export_json()),
-        Some("protobuf") => {
-            Response::new(Status::OK, "application/x-protobuf", cursor.export_protobuf())
+    match recorder.query(signal, filter) {
+        Ok(cursor) => Response::stream(media_type, Answer(Export::new(cursor, form))),
+        Err(error) => refused(&error),
+    }
+}
+
+/// An answer that is written as the client takes it: it may be as long as the store, and neither memory for all of it nor the
+/// time that it takes is to be at the expense of others.
+struct Answer(Export<Cursor>);
+
+impl http::Stream for Answer {
+    fn fill(&mut self, out: &mut Vec<u8>, room: usize) -> Fill {
+        let before = out.len();
+        while out.len() - before < room {
+            if !self.0.next_part(out) {
+                return Fill::End;
+            }
         }
-        Some("ndjson") => {
-            let mut lines = String::new();
-            cursor.for_each_json(|line| {
-                lines.push_str(&line);
-                lines.push('\n');
-            });
-            Response::new(Status::OK, "application/x-ndjson", lines.into_bytes())
-        }
-        Some(_) => Response::text(Status::BAD_REQUEST, "format is json, ndjson, otlp or protobuf"),
+        Fill::More
+    }
+
+    fn is_finite(&self) -> bool {
+        true
     }
 }
 
@@ -135,9 +158,11 @@ impl http::Stream for Follow {
         filter.order = Order::OldestFirst;
         filter.limit = None;
         let Ok(mut cursor) = self.recorder.query(self.signal, filter) else { return Fill::End };
-        let mut full = false;
+        let from = self.next;
+        let (mut full, mut taken) = (false, Vec::new());
         while let Some(record) = cursor.next() {
             self.next = record.sequence() + 1;
+            taken.push(record.sequence());
             out.extend_from_slice(record.to_json().to_string().as_bytes());
             out.push(b'\n');
             if out.len() - before >= room {
@@ -145,13 +170,16 @@ impl http::Stream for Follow {
                 break;
             }
         }
-        let evicted = cursor.coverage().evicted;
-        if evicted > 0 {
-            // They were gone before this client took them.
-            out.extend_from_slice(format!("{{\"evicted\":{evicted}}}\n").as_bytes());
-        }
         if !full {
             self.next = end;
+        }
+        // What was gone before this client took it: of the range that is done now, which the next piece will not look at again,
+        // and without what it did take.
+        let gone = cursor.coverage().complete_since_sequence.min(self.next);
+        let taken_of_those = taken.partition_point(|&sequence| sequence < gone) as u64;
+        let evicted = gone.saturating_sub(from).saturating_sub(taken_of_those);
+        if evicted > 0 {
+            out.extend_from_slice(format!("{{\"evicted\":{evicted}}}\n").as_bytes());
         }
         if out.len() > before { Fill::More } else { Fill::Wait }
     }

@@ -374,6 +374,73 @@ test("traces, records, metrics and stores are shown", async () => {
   assert.deepEqual(errors, []);
 });
 
+test("traces are listed whole, whatever is odd about them, and go on growing", async () => {
+  const odd = await flightring({ one: "sleep 1000" }, ["--otlp"]);
+  try {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const send = async (signal, list, scopes, records, service) => {
+      const resource = { attributes: [{ key: "service.name", value: { stringValue: service } }] };
+      const name = `resource${signal[0].toUpperCase()}${signal.slice(1)}`;
+      const body = JSON.stringify({ [name === "resourceTraces" ? "resourceSpans" : name]: [{ resource, [scopes]: [{ [list]: records }] }] });
+      const answer = await fetch(`${odd.origin}/v1/${signal}`, { method: "POST", headers: { "content-type": "application/json" }, body });
+      assert.equal(await answer.text(), "{}");
+    };
+    const id = (n, digits) => n.toString(16).padStart(digits, "0");
+    const span = (trace, n, parent, name, from, length, more = {}) => ({ traceId: id(trace, 32), spanId: id(n, 16), parentSpanId: parent ? id(parent, 16) : "", name, startTimeUnixNano: String(now + BigInt(from * 1e6)), endTimeUnixNano: String(now + BigInt((from + length) * 1e6)), ...more });
+    const spans = (records, service = "shop") => send("traces", "spans", "scopeSpans", records, service);
+    await spans([span(1, 1, 0, "small", 0, 10), span(1, 2, 1, "early", -5, 3), span(1, 3, 77, "lost", 1, 1)]);
+    await spans([span(1, 4, 1, `far \u202e${HOSTILE}`, 2, 3, { attributes: [{ key: "big", value: { stringValue: "x".repeat(1e6) } }] })], "bank");
+    await spans([span(3, 1, 0, "long", 0, 3000), ...Array.from({ length: 2000 }, (_, i) => span(3, i + 2, i < 40 ? i + 1 : 1, `step ${i}`, i, 1, i === 9 ? { status: { code: 2 } } : {}))]);
+
+    await page.goto(odd.url);
+    await until("the tabs", () => page.locator("#tabs button", { hasText: "Traces" }).count());
+    await page.click("#tabs button:has-text('Traces')");
+    // Two thousand spans of one trace do not hide another, and each is named by its root and counted whole.
+    const list = () => page.locator("#trace-list button").evaluateAll((all) => all.map((b) => [...b.children].map((c) => c.textContent.replace(/ · [\d:.]+/, ""))));
+    await until("the list", async () => (await list()).length === 2);
+    assert.deepEqual(await list(), [["long", "3.00 s", "shop · 1 failed", "2,001 spans"], ["small", "15.0 ms", "shop and 1 more", "4 spans"]]);
+    await until("the long trace", async () => (await page.locator(".span").count()) === 2001);
+    const deepest = page.locator(".span .label", { hasText: /^step 39shop/ });
+    assert.ok((await deepest.evaluate((label) => label.clientWidth - parseFloat(getComputedStyle(label).paddingLeft))) > 80, "the name of the deepest span is in sight");
+
+    await page.click("#trace-list button:has-text('small')");
+    const labels = () => page.locator(".span .label").allTextContents();
+    await until("the small trace", async () => (await labels()).length === 4);
+    assert.deepEqual(await labels(), ["smallshop", "earlyshop · begins 5.00 ms before its parent", `far \ufffd${HOSTILE}bank`, "lostshop · its parent is not held"]);
+    await page.locator(".span").nth(2).click();
+    assert.match(await page.textContent(".facts:visible"), /too large to be held/);
+    await spans([span(1, 5, 1, "new", 3, 1)]);
+    await until("the new span", async () => (await labels()).length === 5);
+    assert.equal(await page.locator(".span[aria-expanded=true] .label").textContent(), `far \ufffd${HOSTILE}bank`, "what was unfolded stays so");
+
+    await send("logs", "logRecords", "scopeLogs", [{ severityNumber: 9, eventName: "user.login", body: { stringValue: "one\r\ntwo" } }, { body: { stringValue: "y".repeat(1e6) } }], "shop");
+    await page.click("#tabs button:has-text('Records')");
+    const bodies = () => page.locator("#record-table td:nth-child(4)").allTextContents();
+    await until("the records", async () => (await bodies()).length === 2);
+    assert.deepEqual(await bodies(), ["The record was too large to be held: its body and attributes are gone.", "user.login: one\ntwo"]);
+    assert.ok(!(await page.textContent("#record-table tbody")).includes("00:00:00.000"), "without a time of its own it has that of its arrival");
+
+    const at = (i) => String(now + BigInt(i) * 1_000_000_000n);
+    const points = (values, more = {}) => ({ dataPoints: values.map((v, i) => ({ timeUnixNano: at(i), ...(typeof v === "object" ? v : { asDouble: v }) })), ...more });
+    await send("metrics", "metrics", "scopeMetrics", [
+      { name: "a.gauge", unit: "By", gauge: points([1e9, "NaN", { flags: 1 }, 2e9]) },
+      { name: "b.histogram", unit: "ms", histogram: points([{ count: "4", sum: 10, bucketCounts: ["1", "3", "0"], explicitBounds: [1, 5] }], { aggregationTemporality: 1 }) },
+      { name: "c.exponential", exponentialHistogram: points([{ count: "5", sum: 9, scale: 0, zeroCount: "1", positive: { offset: 1, bucketCounts: ["4"] } }], { aggregationTemporality: 1 }) },
+      { name: "d.summary", summary: points([{ count: "3", sum: 6, quantileValues: [{ quantile: 0.5, value: 2 }, { quantile: 0.99, value: 4 }] }]) },
+      { name: "e.unit", unit: HOSTILE, gauge: points([5]) },
+    ], "shop");
+    await page.click("#tabs button:has-text('Metrics')");
+    await until("the plots", async () => (await page.locator(".plot").count()) === 5);
+    const bars = await page.locator(".plot").evaluateAll((plots) => plots.map((p) => [p.querySelector("h3").textContent, ...[...p.querySelectorAll(".spread i")].map((b) => b.title)]));
+    assert.deepEqual(bars, [["a.gauge"], ["b.histogram", "≤ 1: 1", "1 – 5: 3", "> 5: 0"], ["c.exponential", "0: 1", "2 – 4: 4"], ["d.summary", "p50: 2", "p99: 4"], ["e.unit"]]);
+    assert.match(await page.locator(".plot").first().textContent(), /^2\.0 GBa\.gaugeshop · gauge1\.0 GB … 2\.0 GB2 points/);
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    assert.deepEqual(errors, []);
+  } finally {
+    await odd.stop();
+  }
+});
+
 test("patterns of all processes are counted and can be filtered", async () => {
   const counted = await flightring({
     one: `for i in 1 2 3 4 5; do echo "job $i took ${"$"}{i}ms"; done; printf '%s\\n' '${HOSTILE}'; sleep 1000`,
