@@ -205,6 +205,7 @@ fn queries_say_what_is_wrong_with_them() {
         "/api/traces?format=xml",
         "/api/traces/xyz",
         "/api/logs?since=never-taken",
+        "/api/logs?service=one&service=two",
     ] {
         let answer = Client::connect(address).get(target);
         assert_eq!(answer.status, 400, "{target}");

@@ -41,6 +41,9 @@ fn severity(name: &str, value: &str, upper: bool) -> Result<u8, FilterError> {
     number.ok_or_else(|| bad(name, "1 to 24, or trace, debug, info, warn, error, fatal"))
 }
 
+/// The parameters that may stand several times.
+const REPEATED: [&str; 3] = ["name", "attribute", "type"];
+
 /// One parameter into the filter. `since` and `until` are not for here: they name snapshots.
 fn apply(filter: &mut Filter, name: &str, value: &str) -> Result<(), FilterError> {
     match name {
@@ -124,7 +127,15 @@ impl Recorder {
     ) -> Result<Filter, FilterError> {
         let mut filter = Filter { limit: Some(DEFAULT_LIMIT), ..Filter::default() };
         let (mut since, mut until) = (None, None);
+        let mut seen = Vec::new();
         for (name, value) in parameters {
+            if !REPEATED.contains(&name) {
+                // All must hold, and no record has two services.
+                if seen.contains(&name) {
+                    return Err(bad(name, "one value, not several"));
+                }
+                seen.push(name);
+            }
             match name {
                 "since" => since = Some(value),
                 "until" => until = Some(value),
