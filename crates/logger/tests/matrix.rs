@@ -253,8 +253,8 @@ fn cells(trouble: Trouble) -> Vec<Cell> {
 fn no_fault_loses_or_doubles_what_was_accepted() {
     let records = if long() { 100_000 } else { 12_000 };
     let mut table = String::from(
-        "| fault | policy | threads | buffer, MiB | offered | accepted | dropped | failed flushes | unwritten | decoded |\n\
-         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| fault | policy | threads | buffer, MiB | frames, KiB | offered | accepted | dropped | failed flushes | unwritten | decoded |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for (trouble, name) in TROUBLES {
         for cell in cells(trouble) {
@@ -263,10 +263,15 @@ fn no_fault_loses_or_doubles_what_was_accepted() {
                 run(&cell, records);
             writeln!(
                 table,
-                "| {name} | {policy} | {} | {} | {offered} | {accepted} | {dropped} | {failed_flushes} | \
+                "| {name} | {policy} | {} | {} | {} | {offered} | {accepted} | {dropped} | {failed_flushes} | \
                  {unwritten} | {decoded} |",
                 cell.threads,
                 cell.buffer / MIB,
+                // What eight shards of that size are divided into.
+                match cell.frame.min(cell.buffer / 8 / 2) {
+                    frame if frame >= cell.frame / 4 => (frame / 1024).to_string(),
+                    _ => "none".to_owned(),
+                },
             )
             .unwrap();
         }
