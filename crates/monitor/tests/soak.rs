@@ -245,5 +245,9 @@ fn followers_get_the_right_bytes_and_exact_gaps_while_processes_come_and_go() {
         resident[1]
     );
     assert!(total > 0);
-    assert!(resident[1] < resident[0] + resident[0] / 10 + 8 * 1024, "memory grows: {resident:?}");
+    // AddressSanitizer keeps what was freed for a while, to recognise who uses it.
+    if std::env::var_os("ASAN_OPTIONS").is_none() {
+        let most = resident[0] + resident[0] / 10 + 8 * 1024;
+        assert!(resident[1] < most, "memory grows: {resident:?}");
+    }
 }
