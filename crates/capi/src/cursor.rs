@@ -13,11 +13,12 @@ use flightring_store::{
 
 use crate::buffer::{input, output, text_out};
 use crate::flr_status;
+use crate::given::{array, bytes};
 use crate::guard::guard;
 use crate::handle::{self, Opaque, Out};
 use crate::logger_options::unknown;
 use crate::recorder::{flr_recorder, snapshot_failed};
-use crate::recorder_add::{array, bytes, flr_attribute, flr_text};
+use crate::recorder_add::{flr_attribute, flr_text};
 use crate::sized::{self, SizedStruct};
 use crate::status::{fail, invalid};
 

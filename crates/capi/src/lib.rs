@@ -26,6 +26,7 @@
 
 mod buffer;
 mod fork;
+mod given;
 mod guard;
 mod handle;
 
