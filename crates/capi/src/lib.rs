@@ -45,6 +45,7 @@ pub mod logger_stats;
 pub mod logger_watch;
 pub mod monitor;
 pub mod normaliser;
+mod normalising;
 pub mod reader;
 mod reading;
 pub mod recorder;
