@@ -25,6 +25,7 @@
 #![allow(rustdoc::broken_intra_doc_links)] // brackets are text in the headers
 
 mod buffer;
+mod filtering;
 mod fork;
 mod given;
 mod guard;
