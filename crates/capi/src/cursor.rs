@@ -7,7 +7,7 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use flightring_store::{Cursor, Export, Form, Number, Signal, Value};
+use flightring_store::{Cursor, Export, Form, Number, RecordRef, Signal, Value};
 
 use crate::buffer::{input, output, text_out};
 use crate::filtering::filter_of;
@@ -328,37 +328,41 @@ pub unsafe extern "C" fn flr_cursor_next(
             handle::get_mut(cursor)?
         };
         let record = cursor.next().ok_or(flr_status::END)?;
-        let parts = record.parts();
-        let (has_number, is_integer, value, integer) = match record.number() {
-            Some(Number::Int(integer)) => (1, 1, 0.0, integer),
-            Some(Number::Double(value)) => (1, 0, value, 0),
-            None => (0, 0, 0.0, 0),
-        };
-        let described = flr_found {
-            struct_size: 0,
-            signal: record.signal() as i32,
-            sequence: record.sequence(),
-            arrival_ns: record.arrival_ns(),
-            time_ns: record.time_ns(),
-            second_time_ns: record.second_time_ns(),
-            trace_id: record.trace_id(),
-            span_id: parts.span_id,
-            parent_id: parts.parent_id,
-            code: record.class().into(),
-            kind: record.kind().into(),
-            placeholder: record.is_placeholder().into(),
-            has_number,
-            is_integer,
-            service: text_view(record.service_bytes()),
-            name: text_view(parts.name),
-            body: text_view(record.body_bytes().unwrap_or_default()),
-            wire: text_view(record.wire()),
-            value,
-            integer,
-        };
         // SAFETY: checked above.
-        unsafe { sized::write(found, &described) }
+        unsafe { sized::write_new(found, |size| describe(&record, size)) }
     })
+}
+
+#[inline(always)]
+fn describe(record: &RecordRef<'_>, struct_size: u32) -> flr_found {
+    let parts = record.parts();
+    let (has_number, is_integer, value, integer) = match record.number() {
+        Some(Number::Int(integer)) => (1, 1, 0.0, integer),
+        Some(Number::Double(value)) => (1, 0, value, 0),
+        None => (0, 0, 0.0, 0),
+    };
+    flr_found {
+        struct_size,
+        signal: record.signal() as i32,
+        sequence: record.sequence(),
+        arrival_ns: record.arrival_ns(),
+        time_ns: record.time_ns(),
+        second_time_ns: record.second_time_ns(),
+        trace_id: record.trace_id(),
+        span_id: parts.span_id,
+        parent_id: parts.parent_id,
+        code: record.class().into(),
+        kind: record.kind().into(),
+        placeholder: record.is_placeholder().into(),
+        has_number,
+        is_integer,
+        service: text_view(record.service_bytes()),
+        name: text_view(parts.name),
+        body: text_view(record.body_bytes().unwrap_or_default()),
+        wire: text_view(record.wire()),
+        value,
+        integer,
+    }
 }
 
 /// The value of an attribute of the record that flr_cursor_next() described last, or of the resource it came with. Lists and maps
