@@ -25,7 +25,9 @@
 #![allow(rustdoc::broken_intra_doc_links)] // brackets are text in the headers
 
 mod buffer;
+mod filtering;
 mod fork;
+mod given;
 mod guard;
 mod handle;
 
@@ -44,6 +46,7 @@ pub mod logger_stats;
 pub mod logger_watch;
 pub mod monitor;
 pub mod normaliser;
+mod normalising;
 pub mod reader;
 mod reading;
 pub mod recorder;

@@ -24,6 +24,7 @@ pub(crate) unsafe trait SizedStruct: Copy {
     const NAME: &'static str;
 }
 
+#[inline]
 unsafe fn declared_size<T: SizedStruct>(at: *const T) -> Result<usize, flr_status> {
     if at.is_null() {
         return Err(invalid(format_args!("the {} pointer is NULL", T::NAME)));
@@ -31,12 +32,14 @@ unsafe fn declared_size<T: SizedStruct>(at: *const T) -> Result<usize, flr_statu
     // SAFETY: not NULL, and the caller of this layer promises that a struct starts with its size.
     let size = unsafe { at.cast::<u32>().read() } as usize;
     if !(size_of::<u32>()..=LARGEST).contains(&size) {
-        return Err(invalid(format_args!(
-            "{}.struct_size is {size}; start from its FLR_..._INIT macro",
-            T::NAME
-        )));
+        return Err(impossible(T::NAME, size));
     }
     Ok(size)
+}
+
+#[cold]
+fn impossible(name: &str, size: usize) -> flr_status {
+    invalid(format_args!("{name}.struct_size is {size}; start from its FLR_..._INIT macro"))
 }
 
 /// Copies options in.
@@ -74,6 +77,38 @@ pub(crate) unsafe fn read<T: SizedStruct>(from: *const T) -> Result<T, flr_statu
 pub(crate) unsafe fn check<T: SizedStruct>(to: *const T) -> Result<(), flr_status> {
     // SAFETY: passed on.
     unsafe { declared_size(to) }.map(drop)
+}
+
+/// [`write`] for structs that are written so often that it matters: the value is made where it belongs if the caller has
+/// all of it. `make` gets what its `struct_size` must be.
+///
+/// # Safety
+/// As for [`write`].
+#[inline(always)]
+pub(crate) unsafe fn write_new<T: SizedStruct>(
+    to: *mut T,
+    make: impl Fn(u32) -> T,
+) -> Result<(), flr_status> {
+    // SAFETY: passed on.
+    let size = unsafe { declared_size(to.cast_const())? };
+    if size == size_of::<T>() {
+        // SAFETY: as large as a T; the alignment of structs on the other side is not ours to trust.
+        unsafe { to.write_unaligned(make(size as u32)) };
+        return Ok(());
+    }
+    // SAFETY: passed on.
+    unsafe { write_part(to, make) }
+}
+
+/// Apart from the rest, because what is copied by a length known at run time must lie in memory.
+#[cold]
+#[inline(never)]
+unsafe fn write_part<T: SizedStruct>(
+    to: *mut T,
+    make: impl Fn(u32) -> T,
+) -> Result<(), flr_status> {
+    // SAFETY: passed on.
+    unsafe { write(to, &make(0)) }
 }
 
 /// Copies statistics out, as much as the caller's struct has room for. The caller's `struct_size` stays, and members
@@ -163,5 +198,20 @@ mod tests {
         // SAFETY: `Newer` has the declared 24 bytes.
         unsafe { write(ptr::from_mut(&mut large).cast(), &value) }.unwrap();
         assert_eq!((large.known.struct_size, large.known.a, large.known.b, large.c), (24, 7, 8, 0));
+    }
+
+    #[test]
+    fn what_is_made_in_place_is_what_is_copied() {
+        for size in [4, 8, 16, 24] {
+            let make = |struct_size| Options { struct_size, a: 7, b: 8 };
+            let (mut copied, mut made) = (newer(size, 5), newer(size, 5));
+            // SAFETY: `Newer` has all of the declared bytes.
+            unsafe {
+                write(ptr::from_mut(&mut copied).cast(), &make(0)).unwrap();
+                write_new(ptr::from_mut(&mut made).cast(), make).unwrap();
+            }
+            let seen = |one: &Newer| (one.known, one.c);
+            assert_eq!(seen(&made), seen(&copied));
+        }
     }
 }

@@ -80,7 +80,7 @@ pub(crate) type SlotWords = [AtomicU64; SLOT_WORDS];
 pub(crate) struct PlainOrigin(pub(crate) Counter);
 
 /// A slot, copied out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Slot {
     pub(crate) position: u64,
     pub(crate) offset: u64,
@@ -336,6 +336,14 @@ impl Shared {
     /// A copy of the slot, if the record is held.
     #[inline]
     pub(crate) fn load(&self, position: u64) -> Option<Slot> {
+        let mut copy = Slot::default();
+        self.load_to(position, &mut copy).then_some(copy)
+    }
+
+    /// Copies the slot to where it will stay; `false` if the record is not held. Moving it right after its parts were stored
+    /// one by one would wait for the stores.
+    #[inline]
+    pub(crate) fn load_to(&self, position: u64, copy: &mut Slot) -> bool {
         let slot = self.slot(position);
         let get = |w: usize| slot[w].load(Ordering::Relaxed);
         let (len, origin) = split(get(word::LEN_ORIGIN));
@@ -344,7 +352,7 @@ impl Shared {
         let (trace_link, _) = split(get(word::TRACE_LINKS));
         let (service, meta) = split(get(word::META));
         let [class, kind, flags, _] = meta.to_le_bytes();
-        let copy = Slot {
+        *copy = Slot {
             position,
             offset: get(word::OFFSET),
             len,
@@ -360,7 +368,7 @@ impl Shared {
             kind,
             flags,
         };
-        self.still_held(position).then_some(copy)
+        self.still_held(position)
     }
 
     fn try_newest_of_trace(&self, trace: [u64; 2]) -> Result<Option<u64>, Changed> {

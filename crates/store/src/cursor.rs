@@ -127,6 +127,7 @@ impl Cursor {
 
     /// The next record, or `None` at the end of the answer.
     #[allow(clippy::should_implement_trait)] // what it returns borrows from the cursor
+    #[inline]
     pub fn next(&mut self) -> Option<RecordRef<'_>> {
         self.ready().then(|| self.take())
     }
@@ -149,6 +150,7 @@ impl Cursor {
     }
 
     /// Whether the page has a next record to return.
+    #[inline]
     fn ready(&mut self) -> bool {
         if self.matcher.filter.limit.is_some_and(|limit| self.returned >= limit) {
             self.look_beyond();
@@ -157,6 +159,7 @@ impl Cursor {
         self.page.next < self.page.hits.len() || self.fetch()
     }
 
+    #[inline]
     fn take(&mut self) -> RecordRef<'_> {
         let index = self.page.next;
         self.page.next += 1;
@@ -173,6 +176,7 @@ impl Cursor {
         }
     }
 
+    #[inline]
     fn record(&self, index: usize) -> RecordRef<'_> {
         let hit = &self.page.hits[index];
         RecordRef {
@@ -202,13 +206,16 @@ impl Cursor {
                     // First the slots of all records, while the bytes of the first ones are on their way here.
                     let copied = page.hits.len();
                     while page.hits.len() < room.min(copied + AHEAD) {
-                        let Some(slot) = next_of(shared, walk, self.asked, self.from) else {
+                        let slot = page.next_slot();
+                        if !next_of(shared, walk, self.asked, self.from, slot) {
+                            page.hits.pop();
                             self.finished = true;
                             break;
-                        };
-                        if matcher.slot_matches(&slot) {
+                        }
+                        if matcher.slot_matches(slot) {
                             shared.arena.expect(slot.offset, slot.len as usize);
-                            page.hits.push(Hit { slot, start: 0, origin: 0 });
+                        } else {
+                            page.hits.pop();
                         }
                     }
                     matcher.copy_hits(shared, page, copied);
@@ -319,7 +326,8 @@ impl Matcher {
                 };
                 if order == Order::OldestFirst {
                     let mut positions = Vec::new();
-                    while let Some(slot) = next_of(shared, &mut walk, asked, from) {
+                    let mut slot = Slot::default();
+                    while next_of(shared, &mut walk, asked, from, &mut slot) {
                         positions.push(slot.position);
                     }
                     walk = Walk::Collected(positions);
@@ -475,55 +483,70 @@ fn before(slot: &Slot, by: By) -> u64 {
     }
 }
 
-/// The next record of the walk that is held and within the range.
+/// Copies the next record of the walk that is held and within the range to `slot`; `false` at the end.
 #[inline]
-fn next_of(shared: &Shared, walk: &mut Walk, (_, to): (u64, u64), from: u64) -> Option<Slot> {
+fn next_of(
+    shared: &Shared,
+    walk: &mut Walk,
+    (_, to): (u64, u64),
+    from: u64,
+    slot: &mut Slot,
+) -> bool {
     match walk {
-        Walk::Nothing => None,
+        Walk::Nothing => false,
         Walk::Down(next) => {
-            *next = next.checked_sub(1).filter(|&position| position >= from)?;
-            let slot = shared.load(*next);
-            if slot.is_none() {
+            let Some(position) = next.checked_sub(1).filter(|&position| position >= from) else {
+                return false;
+            };
+            *next = position;
+            let held = shared.load_to(position, slot);
+            if !held {
                 *walk = Walk::Nothing;
             }
-            slot
+            held
         }
         Walk::Up(next) => loop {
             let (tail, _) = shared.bounds();
             *next = (*next).max(tail);
             if *next >= to {
-                return None;
+                return false;
             }
             *next += 1;
             // Evicted between the two looks: take the next one.
-            if let Some(slot) = shared.load(*next - 1) {
-                return Some(slot);
+            if shared.load_to(*next - 1, slot) {
+                return true;
             }
         },
         Walk::Chain(by, next) => loop {
             // Everything further back is older than the range, or evicted.
-            let slot = (*next != NONE && *next >= from).then(|| shared.load(*next)).flatten()?;
-            *next = before(&slot, *by);
+            if *next == NONE || *next < from || !shared.load_to(*next, slot) {
+                return false;
+            }
+            *next = before(slot, *by);
             if slot.position < to {
-                return Some(slot);
+                return true;
             }
         },
         Walk::Chains(by, heads) => loop {
-            let (index, position) = heads
+            let newest = heads
                 .iter()
                 .copied()
                 .enumerate()
                 .filter(|(_, p)| *p != NONE)
-                .max_by_key(|(_, p)| *p)?;
-            let slot = (position >= from).then(|| shared.load(position)).flatten()?;
-            heads[index] = before(&slot, *by);
+                .max_by_key(|(_, p)| *p);
+            let Some((index, position)) = newest else { return false };
+            if position < from || !shared.load_to(position, slot) {
+                return false;
+            }
+            heads[index] = before(slot, *by);
             if position < to {
-                return Some(slot);
+                return true;
             }
         },
         Walk::Collected(positions) => loop {
-            if let Some(slot) = shared.load(positions.pop()?) {
-                return Some(slot);
+            let Some(position) = positions.pop() else { return false };
+            if shared.load_to(position, slot) {
+                return true;
             }
         },
     }

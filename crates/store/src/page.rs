@@ -36,6 +36,14 @@ impl Page {
         self.next = 0;
     }
 
+    /// Room for one more record's slot.
+    #[inline]
+    pub(crate) fn next_slot(&mut self) -> &mut Slot {
+        let index = self.hits.len();
+        self.hits.push(Hit { slot: Slot::default(), start: 0, origin: 0 });
+        &mut self.hits[index].slot
+    }
+
     /// Copies a record's bytes in and returns where they begin.
     #[inline]
     pub(crate) fn copy(&mut self, shared: &Shared, slot: &Slot) -> usize {
