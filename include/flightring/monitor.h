@@ -301,7 +301,8 @@ const char *flr_monitor_name(const flr_monitor *monitor) FLR_NOEXCEPT;
  * Passes `len` bytes of `stream`, a flr_stream, on to the sink, and keeps a copy. Writing nothing does nothing.
  *
  * FLR_CLOSED: after flr_monitor_close(). Errors: FLR_IO (or what fits the errno better) when the sink failed: then nothing was
- * kept, and a sink whose reader is gone raises no SIGPIPE; FLR_BUSY for a write inside the sink's own callback; FLR_INVALID, FLR_FORKED, FLR_NO_MEMORY for the first write.
+ * kept, and a sink whose reader is gone raises no SIGPIPE; FLR_BUSY for a write inside the sink's own callback;
+ * FLR_INVALID, FLR_FORKED, FLR_NO_MEMORY for the first write.
  */
 FLR_API
 flr_status flr_monitor_write(const flr_monitor *monitor,

@@ -346,7 +346,8 @@ pub unsafe extern "C" fn flr_logger_rotate(logger: *const flr_logger) -> flr_sta
 /// offered later are FLR_CLOSED, and counted. Closing again returns the same.
 ///
 /// Errors: FLR_IO: accepted records could not be written; the message says how many, and the statistics have the numbers.
-/// FLR_BUSY: called inside a flr_watch_fn or flr_sealed_fn of this logger, or of another one in its set; nothing was done. FLR_INVALID, FLR_FORKED.
+/// FLR_BUSY: called inside a flr_watch_fn or flr_sealed_fn of this logger, or of another one in its set; nothing was done.
+/// FLR_INVALID, FLR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_logger_close(logger: *const flr_logger) -> flr_status {
     guard(|| {

@@ -141,8 +141,8 @@ pub struct flr_logger_options {
     /// Shards that the memory is divided into: threads that log without sharing, 1 to 1024. Default: 8. When its
     /// shard is full a thread goes on in others, that are free or whose threads are silent; threads beyond the shards share one
     /// more. A shard must have at least 64 KiB. The longest record that is taken, its header included, is the smaller of half a shard
-    /// (less 72 bytes from 2 MiB on) and a quarter of `buffer_size` (at least 256 KiB, at most 4 MiB) less 128 KiB; flr_logger_stats.largest_record is the
-    /// exact number.
+    /// (less 72 bytes from 2 MiB on) and a quarter of `buffer_size` (at least 256 KiB, at most 4 MiB) less 128 KiB;
+    /// flr_logger_stats.largest_record is the exact number.
     pub shards: u32,
     /// The longest, in milliseconds, that a record stays in memory. Default: 10,000.
     pub flush_interval_ms: u32,

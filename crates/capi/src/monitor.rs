@@ -329,7 +329,8 @@ pub unsafe extern "C" fn flr_monitor_name(monitor: *const flr_monitor) -> *const
 /// Passes `len` bytes of `stream`, a flr_stream, on to the sink, and keeps a copy. Writing nothing does nothing.
 ///
 /// FLR_CLOSED: after flr_monitor_close(). Errors: FLR_IO (or what fits the errno better) when the sink failed: then nothing was
-/// kept, and a sink whose reader is gone raises no SIGPIPE; FLR_BUSY for a write inside the sink's own callback; FLR_INVALID, FLR_FORKED, FLR_NO_MEMORY for the first write.
+/// kept, and a sink whose reader is gone raises no SIGPIPE; FLR_BUSY for a write inside the sink's own callback;
+/// FLR_INVALID, FLR_FORKED, FLR_NO_MEMORY for the first write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flr_monitor_write(
     monitor: *const flr_monitor,

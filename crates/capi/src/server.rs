@@ -2,8 +2,9 @@
 //!
 //! A server answers GET /logs and /logs/stream (history, and history followed live, as text, server-sent events or NDJSON),
 //! takes OTLP at POST /v1/traces, /v1/logs and /v1/metrics, answers queries on a recorder at GET /api/traces, /api/logs and
-//! /api/metrics, tells the numbers and newest records of loggers at GET /api/loggers, and shows a page at /. It runs in a few threads of its own, which block all signals, takes bounded memory, and never
-//! holds up a monitor: a client that is too slow misses output and is told how much.
+//! /api/metrics, tells the numbers and newest records of loggers at GET /api/loggers, and shows a page at /. It runs in a
+//! few threads of its own, which block all signals, takes bounded memory, and never holds up a monitor: a client that is too
+//! slow misses output and is told how much.
 //!
 //! It listens on loopback unless told otherwise, and elsewhere only with a token. Requests by a name other than localhost, an
 //! IP address, or an allowed one are refused, and so are those of other sites' pages.

@@ -1,8 +1,8 @@
 //! Finished files made smaller, by zstd, in the background.
 //!
-//! The compressed copy grows under a hidden name (`.<name>.zst.part`, which `<log>*` in a shell leaves out), is made durable, read back and compared, and only then
-//! gets its final name; the original is deleted last. So whatever interrupts it, there is at least one sound copy.
-//! What a killed process left is tidied up by the next opening of the log.
+//! The compressed copy grows under a hidden name (`.<name>.zst.part`, which `<log>*` in a shell leaves out), is made
+//! durable, read back and compared, and only then gets its final name; the original is deleted last. So whatever interrupts
+//! it, there is at least one sound copy. What a killed process left is tidied up by the next opening of the log.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions};

@@ -507,7 +507,8 @@ impl Shard {
         }
     }
 
-    /// Second half of closing, once the owner is outside, or was for too long not: fixes the last position. A record published later than this is refused.
+    /// Second half of closing, once the owner is outside, or was for too long not: fixes the last position. A record
+    /// published later than this is refused.
     pub(crate) fn settle(&self) {
         if self.state.load(Ordering::Relaxed) == SEALING {
             let tail = self.tail.load(Ordering::Acquire);

@@ -50,8 +50,8 @@ impl Monitor {
     /// Counts the patterns of all lines from the oldest retained on, on a thread of its own, until the monitor is closed.
     ///
     /// Writers are not held up: the thread, which has a low priority, follows the output as a [`Follower`](crate::Follower)
-    /// does, and what is evicted before it comes to it is counted as [skipped](TopPatterns::skipped). Of a line longer than 16 KiB only the beginning
-    /// is looked at. A second call changes nothing.
+    /// does, and what is evicted before it comes to it is counted as [skipped](TopPatterns::skipped). Of a line longer than
+    /// 16 KiB only the beginning is looked at. A second call changes nothing.
     pub fn count_patterns(
         self: &Arc<Self>,
         masker: &Masker,

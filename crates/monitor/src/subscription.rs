@@ -43,8 +43,9 @@ impl std::error::Error for SubscribeError {}
 /// Each subscription has a thread of its own, so a callback may take its time: it falls behind, gets a gap when it fell too
 /// far, and neither the writer nor another subscription notices. The first output after a pause comes at once, and while there is
 /// more, once a millisecond. Only a writer that fills the history several times a millisecond is followed less
-/// often (every 10 ms at least) and with gaps, as it would be anyway: so that following does not slow it down. The thread blocks all signals, and holds no lock while
-/// it calls: anything may be called inside, [`cancel`](Self::cancel) and dropping the subscription included.
+/// often (every 10 ms at least) and with gaps, as it would be anyway: so that following does not slow it down. The thread
+/// blocks all signals, and holds no lock while it calls: anything may be called inside, [`cancel`](Self::cancel) and
+/// dropping the subscription included.
 pub struct Subscription {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,

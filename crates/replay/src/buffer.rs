@@ -362,7 +362,8 @@ impl WriteGuard<'_> {
     }
 
     /// As [`write`](Self::write), but `None` where that fails, and for the first byte, for which there is no storage yet: then
-    /// [`prepare`](Self::prepare) says why, or changes it. What this returns is returned in registers, and that is worth a third of a short write.
+    /// [`prepare`](Self::prepare) says why, or changes it. What this returns is returned in registers, and that is worth a
+    /// third of a short write.
     // Inlined, so that the guard stays in registers, too.
     #[inline(always)]
     pub fn try_write(&mut self, data: &[u8]) -> Option<u64> {

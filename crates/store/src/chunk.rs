@@ -1,9 +1,10 @@
 //! Points of one series, compressed.
 //!
 //! The scheme is that of Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Database", VLDB 2015
-//! (<https://www.vldb.org/pvldb/vol8/p1816-teller.pdf>): times as the difference of differences, in as few bits as hold it, and floating-point
-//! values as the exclusive or with the value before. Two things are added: the sequence number of each point, coded
-//! as times are, so that series can be merged back into the order of arrival, and integers, coded as times are, too.
+//! (<https://www.vldb.org/pvldb/vol8/p1816-teller.pdf>): times as the difference of differences, in as few bits as hold it,
+//! and floating-point values as the exclusive or with the value before. Two things are added: the sequence number of each
+//! point, coded as times are, so that series can be merged back into the order of arrival, and integers, coded as times are,
+//! too.
 //!
 //! A regular series costs one bit for the sequence number, one for the time, one for the start time and one or a few
 //! for the value. The first point of a chunk costs some 30 bytes, so chunks have up to [`CHUNK_POINTS`].
