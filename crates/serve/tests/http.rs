@@ -473,11 +473,14 @@ fn a_client_that_vanished_is_found_out_in_minutes() {
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .filter(|fields| fields[1].ends_with(&here) && fields[2].ends_with(&there))
+        // Established: an earlier connection of the same ports may still be waiting for its end.
+        .filter(|fields| fields[3] == "01")
         .map(|fields| {
             let (which, when) = fields[5].split_once(':').unwrap();
             (which, u64::from_str_radix(when, 16).unwrap())
         })
         .collect();
-    assert_eq!(timers.len(), 1);
-    assert!(timers[0].0 == "02" && timers[0].1 <= 6100, "{timers:?}");
+    // The kernel may show a line twice when the table changes while it is read.
+    assert!(!timers.is_empty());
+    assert!(timers.iter().all(|(which, when)| *which == "02" && *when <= 6100), "{timers:?}");
 }
