@@ -6,7 +6,7 @@
 //! dropped, which is why a reader may look at one that has been reused: it sees bytes that mean nothing, and the
 //! caller's check of the tail (see `core`) throws them away.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::config::{ConfigError, filled};
 use crate::copy;
@@ -20,10 +20,13 @@ pub(crate) const SEGMENT_WORDS: usize = 4096;
 pub(crate) const SEGMENT_WORDS: usize = 1;
 
 /// Of a size that the compiler knows, and a thin pointer.
-type Segment = Box<[AtomicU64; SEGMENT_WORDS]>;
+type Segment = Arc<[AtomicU64; SEGMENT_WORDS]>;
+
+/// What an Arc has in front of the value.
+const SEGMENT_HEAD: u64 = 2 * size_of::<usize>() as u64;
 
 fn new_segment() -> Segment {
-    let words = (0..SEGMENT_WORDS).map(|_| AtomicU64::new(0)).collect::<Box<[_]>>();
+    let words = (0..SEGMENT_WORDS).map(|_| AtomicU64::new(0)).collect::<Arc<[_]>>();
     match words.try_into() {
         Ok(segment) => segment,
         Err(_) => unreachable!("as many words as a segment has"),
@@ -45,6 +48,8 @@ pub(crate) struct ArenaWriter {
     first_segment: u64,
     /// Logical segments below this one have a physical segment.
     mapped: u64,
+    /// The last of these.
+    newest: Option<Segment>,
     free: Vec<u32>,
     allocated: u32,
 }
@@ -64,8 +69,14 @@ impl Arena {
             table: filled(count.next_power_of_two(), || AtomicU32::new(0))?,
             segments: filled(count, OnceLock::new)?,
         };
-        let writer =
-            ArenaWriter { head: 0, first_segment: 0, mapped: 0, free: Vec::new(), allocated: 0 };
+        let writer = ArenaWriter {
+            head: 0,
+            first_segment: 0,
+            mapped: 0,
+            newest: None,
+            free: Vec::new(),
+            allocated: 0,
+        };
         Ok((arena, writer))
     }
 
@@ -124,48 +135,45 @@ impl ArenaWriter {
     #[inline]
     pub(crate) fn write(&mut self, arena: &Arena, bytes: &[u8]) -> u64 {
         let start = self.head;
-        if bytes.is_empty() {
-            return start;
+        let (taken, at) = (words(bytes.len()) as usize, (start % SEGMENT_WORDS as u64) as usize);
+        if start / (SEGMENT_WORDS as u64) < self.mapped
+            && let Some(newest) = &self.newest
+            && let Some(now) = newest.get(at..at + taken)
+        {
+            copy::store(now, bytes);
+            self.head += taken as u64;
+        } else {
+            self.write_on(arena, bytes);
         }
-        let mut rest = bytes;
-        let mut run = self.run(arena);
-        while rest.len() > run.len() * 8 {
-            let (now, later) = rest.split_at(run.len() * 8);
-            copy::store(run, now);
-            self.head += run.len() as u64;
-            (rest, run) = (later, self.run(arena));
-        }
-        copy::store(run, rest);
-        let taken = words(rest.len());
-        self.head += taken;
-        // The next record is likely to be as long.
-        let taken = taken as usize;
-        prefetch::for_writing(&run[taken..run.len().min(2 * taken)]);
         start
     }
 
-    /// The memory from `head` to the end of its segment.
-    #[inline]
-    fn run<'a>(&mut self, arena: &'a Arena) -> &'a [AtomicU64] {
-        let logical = self.head / SEGMENT_WORDS as u64;
-        let physical = if logical < self.mapped {
-            arena.entry(logical).load(Ordering::Relaxed)
-        } else {
-            self.map(arena, logical)
-        };
-        let segment = arena.segments[physical as usize].get_or_init(new_segment);
-        &segment[(self.head % SEGMENT_WORDS as u64) as usize..]
+    /// The same, into the next segment.
+    #[cold]
+    fn write_on(&mut self, arena: &Arena, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.head / SEGMENT_WORDS as u64 == self.mapped {
+                self.map(arena);
+            }
+            let Some(newest) = &self.newest else { return };
+            let run = &newest[(self.head % SEGMENT_WORDS as u64) as usize..];
+            let (now, later) = bytes.split_at(bytes.len().min(run.len() * 8));
+            copy::store(run, now);
+            self.head += words(now.len());
+            bytes = later;
+        }
     }
 
-    #[cold]
-    fn map(&mut self, arena: &Arena, logical: u64) -> u32 {
-        self.mapped = logical + 1;
+    /// Gives the next logical segment a physical one.
+    fn map(&mut self, arena: &Arena) {
         let physical = self.free.pop().unwrap_or_else(|| {
             self.allocated += 1;
             self.allocated - 1
         });
-        arena.entry(logical).store(physical, Ordering::Relaxed);
-        physical
+        arena.entry(self.mapped).store(physical, Ordering::Relaxed);
+        let segment = arena.segments[physical as usize].get_or_init(new_segment);
+        self.newest = Some(Arc::clone(segment));
+        self.mapped += 1;
     }
 
     /// Everything below `offset` is dead; whole segments below it are for reuse.
@@ -183,7 +191,7 @@ impl ArenaWriter {
 
     /// Bytes of the segments that were ever needed.
     pub(crate) fn allocated_bytes(&self) -> u64 {
-        u64::from(self.allocated) * SEGMENT_WORDS as u64 * 8
+        u64::from(self.allocated) * (SEGMENT_HEAD + SEGMENT_WORDS as u64 * 8)
     }
 
     /// Bytes of the writer's own list.

@@ -65,19 +65,13 @@ pub(crate) const FLAG_SUPERSEDED: u8 = 2;
 /// Who sent a record: the resource and the scope it came with.
 #[derive(Debug)]
 pub(crate) struct OriginExtra {
-    pub(crate) service: u32,
-    pub(crate) service_entry: Arc<Entry<PlainOrigin>>,
+    pub(crate) service_entry: Arc<Entry<()>>,
 }
 
 pub(crate) type Origin = Entry<OriginExtra>;
 
 /// A slot's words.
 pub(crate) type SlotWords = [AtomicU64; SLOT_WORDS];
-
-/// Of a service, for the writer: one more than the id of the origin that says nothing but the service; 0 if there is
-/// none.
-#[derive(Debug)]
-pub(crate) struct PlainOrigin(pub(crate) Counter);
 
 /// A slot, copied out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,7 +142,7 @@ pub(crate) struct Shared {
     hasher: RandomState,
     pub(crate) arena: Arena,
     pub(crate) pages: Pages,
-    pub(crate) services: Names<PlainOrigin>,
+    pub(crate) services: Names<()>,
     pub(crate) names: Names<()>,
     pub(crate) origins: Names<OriginExtra>,
     /// Whether records are kept by series, in place of slots and arena.

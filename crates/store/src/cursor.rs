@@ -7,7 +7,7 @@ use crate::decode::{
     MAX_NAME, Signal, any_value, attributes, cut, resource_attributes, value_contains,
 };
 use crate::filter::{Filter, FilterError, Order};
-use crate::intern::{Chain, NONE};
+use crate::intern::{Head, NONE};
 use crate::page::{Hit, Page};
 use crate::record::RecordRef;
 use crate::series::{Answer, Series};
@@ -269,11 +269,11 @@ impl Matcher {
             }
         };
         if let Some(service) = &self.filter.service {
-            let Some((id, entry)) = shared.services.find(cut(service.as_bytes(), MAX_NAME)) else {
+            let Some((id, head)) = shared.services.find(cut(service.as_bytes(), MAX_NAME)) else {
                 return (Walk::Nothing, None);
             };
             self.service = Some(id);
-            offer(entry.chain.count(), By::Service, Heads::One(entry.chain.newest()));
+            offer(head.count, By::Service, Heads::One(head.newest));
         }
         if !self.filter.names.is_empty() {
             let mut found = self
@@ -284,14 +284,14 @@ impl Matcher {
                 .collect::<Vec<_>>();
             found.sort_unstable_by_key(|(id, _)| *id);
             found.dedup_by_key(|(id, _)| *id);
-            let chains = found.iter().map(|(_, entry)| &entry.chain).collect::<Vec<_>>();
+            let chains = found.iter().map(|(_, head)| *head).collect::<Vec<_>>();
             offer(total(&chains), By::Name, heads(&chains));
             self.names = Some(found.iter().map(|(id, _)| *id).collect());
         }
         if let Some(classes) = &self.classes {
             let chains = classes
                 .iter()
-                .map(|&class| &shared.classes[usize::from(class)])
+                .map(|&class| shared.classes[usize::from(class)].head())
                 .collect::<Vec<_>>();
             offer(total(&chains), By::Class, heads(&chains));
         }
@@ -462,17 +462,17 @@ enum Heads {
     Many(Vec<u64>),
 }
 
-fn heads(chains: &[&Chain]) -> Heads {
+fn heads(chains: &[Head]) -> Heads {
     match chains {
-        [chain] => Heads::One(if chain.count() > 0 { chain.newest() } else { NONE }),
+        [chain] => Heads::One(if chain.count > 0 { chain.newest } else { NONE }),
         _ => Heads::Many(
-            chains.iter().filter(|chain| chain.count() > 0).map(|chain| chain.newest()).collect(),
+            chains.iter().filter(|chain| chain.count > 0).map(|chain| chain.newest).collect(),
         ),
     }
 }
 
-fn total(chains: &[&Chain]) -> u64 {
-    chains.iter().map(|chain| chain.count()).sum()
+fn total(chains: &[Head]) -> u64 {
+    chains.iter().map(|chain| chain.count).sum()
 }
 
 /// The record before one on a chain.

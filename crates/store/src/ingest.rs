@@ -13,7 +13,7 @@ use crate::encode::{UNKNOWN_SERVICE, put_origin};
 use crate::salvage::{mended, salvage};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
-use crate::writer::{BATCH, Record, Writer};
+use crate::writer::{BATCH, Pinned, Record, Writer};
 use crate::{json_in, schema};
 
 /// How records are encoded.
@@ -311,23 +311,23 @@ impl<'a> Ingest<'a> {
             self.key.clear();
             put_origin(service, &mut self.key);
         }
-        let origin = self.writer.pin(shared, &self.key, cut(service, MAX_NAME));
+        let pinned = self.writer.pin(shared, &self.key, cut(service, MAX_NAME));
         for record in messages(scope_records, 2) {
             match self.store.signal {
-                Signal::Traces | Signal::Logs => self.record(origin, record),
-                Signal::Metrics => self.metric(origin, record),
+                Signal::Traces | Signal::Logs => self.record(pinned, record),
+                Signal::Metrics => self.metric(pinned, record),
             }
         }
-        self.writer.unpin(shared, origin);
+        self.writer.unpin(shared, pinned.origin);
     }
 
     #[inline]
-    fn record(&mut self, origin: u32, wire: &[u8]) {
+    fn record(&mut self, pinned: Pinned, wire: &[u8]) {
         let mut record = Record::of(wire);
         match decode::read(self.store.signal, &mut record) {
             Ok(()) => {
-                self.writer.retain(origin);
-                let added = self.store.insert(&mut self.writer, origin, &record, self.now);
+                self.writer.retain(pinned.origin);
+                let added = self.store.insert(&mut self.writer, pinned, &record, self.now);
                 self.result.count(added);
             }
             Err(error) => self.result.lose(1, || error.to_string()),
@@ -345,7 +345,7 @@ impl<'a> Ingest<'a> {
     }
 
     /// Cuts a metric into metrics of one point each.
-    fn metric(&mut self, origin: u32, metric: &[u8]) {
+    fn metric(&mut self, pinned: Pinned, metric: &[u8]) {
         let Some((number, data)) = data_of(metric) else {
             self.result.lose(1, || "the metric has no data".to_owned());
             return;
@@ -366,7 +366,7 @@ impl<'a> Ingest<'a> {
                     }
                 }
             });
-            self.record(origin, &wire);
+            self.record(pinned, &wire);
         }
         self.point = wire;
     }

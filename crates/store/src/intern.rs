@@ -1,7 +1,9 @@
 //! Names, stored once: text to id, id to text, how many records use it, and which is the newest of them.
 //!
-//! The writer keeps its own map, so that adding a record with known names takes no lock. Readers have a second map
-//! of the same entries behind a lock that the writer touches only when a name appears or disappears.
+//! The writer keeps what it needs to find a name to itself, so that adding a record with known names takes no lock. Readers
+//! have a map of their own behind a lock that the writer touches only when a name appears or disappears. The heads of the
+//! chains, which every record changes, are what both share; they stand close together, because a thousand of them scattered
+//! over memory cost as much as a good part of an insert.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -9,16 +11,24 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::prefetch;
 use crate::sync::{AtomicU64, Counter, Ordering, RwLock};
 
 /// "No record": positions never reach it.
 pub(crate) const NONE: u64 = u64::MAX;
 
-/// The head of a chain of records: the newest, and how many are held.
+/// The head of a chain of records: the newest, and how many there are.
 #[derive(Debug)]
 pub(crate) struct Chain {
     newest: AtomicU64,
     count: Counter,
+}
+
+/// A chain's head, as it was at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) newest: u64,
+    pub(crate) count: u64,
 }
 
 impl Chain {
@@ -26,50 +36,50 @@ impl Chain {
         Self { newest: AtomicU64::new(NONE), count: Counter::new() }
     }
 
-    pub(crate) fn newest(&self) -> u64 {
-        self.newest.load(Ordering::Acquire)
+    pub(crate) fn head(&self) -> Head {
+        Head { newest: self.newest.load(Ordering::Acquire), count: self.count.get() }
     }
 
-    pub(crate) fn count(&self) -> u64 {
-        self.count.get()
-    }
-
-    /// Makes `position` the newest and returns the distance back to the one before it, 0 if there is none.
-    #[inline]
-    pub(crate) fn reserve(&self, position: u64) -> u32 {
-        let link = if self.count.get() == 0 {
-            0
-        } else {
-            // Held records are less than 2^31 apart.
-            (position - self.newest.load(Ordering::Relaxed)) as u32
-        };
+    /// Counts a record that will be linked.
+    #[inline(always)]
+    pub(crate) fn hold(&self) {
         self.count.add(1);
-        link
     }
 
-    /// Lets readers find `position`, whose slot is written.
-    #[inline]
+    /// The distance from `position`, whose record is counted already, back to the newest; 0 if there is no other.
+    #[inline(always)]
+    pub(crate) fn link(&self, position: u64) -> u32 {
+        if self.count.get() == 1 {
+            return 0;
+        }
+        // Held records are less than 2^31 apart.
+        (position - self.newest.load(Ordering::Relaxed)) as u32
+    }
+
+    /// Lets readers find `position`, whose slot is written, as the newest.
+    #[inline(always)]
     pub(crate) fn publish(&self, position: u64) {
         self.newest.store(position, Ordering::Release);
     }
 
     /// Forgets one record, the oldest, and returns how many are left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn shrink(&self) -> u64 {
         self.count.sub(1);
         self.count.get()
     }
 }
 
+/// Chains in a piece of memory that never moves.
+const CHUNK: usize = if cfg!(loom) { 2 } else { 64 };
+type Chunk = Arc<[Chain; CHUNK]>;
+
 /// One interned name.
 #[derive(Debug)]
 pub(crate) struct Entry<T> {
     pub(crate) key: Box<[u8]>,
-    pub(crate) chain: Chain,
     pub(crate) extra: T,
     hash: u64,
-    /// Who keeps the entry: records, or other entries.
-    refs: Counter,
 }
 
 impl<T> Entry<T> {
@@ -82,11 +92,12 @@ impl<T> Entry<T> {
 struct Map<T> {
     table: HashTable<u32>,
     entries: Vec<Option<Arc<Entry<T>>>>,
+    chunks: Vec<Chunk>,
 }
 
 impl<T> Map<T> {
     fn new() -> Self {
-        Self { table: HashTable::new(), entries: Vec::new() }
+        Self { table: HashTable::new(), entries: Vec::new(), chunks: Vec::new() }
     }
 
     fn entry(&self, id: u32) -> Option<&Arc<Entry<T>>> {
@@ -96,7 +107,7 @@ impl<T> Map<T> {
     #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         self.table
-            .find(hash, |&id| self.entry(id).is_some_and(|e| e.hash == hash && same(&e.key, key)))
+            .find(hash, |&id| self.entry(id).is_some_and(|e| e.hash == hash && *e.key == *key))
             .copied()
     }
 
@@ -123,18 +134,14 @@ impl<T> Map<T> {
 
     fn bytes(&self) -> u64 {
         (self.table.allocation_size()
-            + self.entries.capacity() * size_of::<Option<Arc<Entry<T>>>>()) as u64
+            + self.entries.capacity() * size_of::<Option<Arc<Entry<T>>>>()
+            + self.chunks.capacity() * size_of::<Chunk>()) as u64
     }
 }
 
-/// Whether two keys are equal. Most have 8 to 16 bytes, for which a call takes longer than two words.
 #[inline(always)]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let words = |key: &[u8]| {
-        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
-        (word(key.first_chunk()), word(key.last_chunk()))
-    };
-    a.len() == b.len() && if (8..=16).contains(&a.len()) { words(a) == words(b) } else { a == b }
+fn chain(chunks: &[Chunk], id: u32) -> &Chain {
+    &chunks[id as usize / CHUNK][id as usize % CHUNK]
 }
 
 /// The readers' side.
@@ -147,10 +154,62 @@ pub(crate) struct Names<T> {
     live: Counter,
 }
 
+/// "No name": ends a list of names.
+const NOBODY: u32 = u32::MAX;
+
+/// What the writer finds a name by, in one cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Known<T> {
+    ends: [u64; 2],
+    len: u32,
+    hash: u32,
+    /// The next name of the same list.
+    next: u32,
+    /// Other names that keep this one, beside the records of its chain.
+    keepers: u32,
+    /// For the one who keeps the names.
+    note: u32,
+    /// `None`: the id is free.
+    entry: Option<Arc<Entry<T>>>,
+}
+
+impl<T> Known<T> {
+    #[inline(always)]
+    fn is(&self, hash: u32, ends: [u64; 2], key: &[u8]) -> bool {
+        self.hash == hash
+            && self.ends == ends
+            && self.len == key.len() as u32
+            && (key.len() <= 16 || self.entry.as_ref().is_some_and(|entry| *entry.key == *key))
+    }
+}
+
+/// The first and the last bytes of a key: of one of up to 16 bytes all that there is.
+#[inline(always)]
+fn ends(key: &[u8]) -> [u64; 2] {
+    fn half(bytes: Option<&[u8; 4]>) -> u64 {
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes).into())
+    }
+    if let (Some(first), Some(last)) = (key.first_chunk(), key.last_chunk()) {
+        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last)];
+    }
+    match key {
+        [] => [0; 2],
+        [a] => [u64::from(*a), 0],
+        [a, b] => [u64::from(*a), u64::from(*b)],
+        [a, b, c] => [u64::from(*a) << 8 | u64::from(*b), u64::from(*c)],
+        _ => [half(key.first_chunk()), half(key.last_chunk())],
+    }
+}
+
 /// The writer's side.
 #[derive(Debug)]
 pub(crate) struct NamesWriter<T> {
-    map: Map<T>,
+    /// The first name of each list. A power of two of them, no fewer than there are names.
+    lists: Vec<u32>,
+    /// By id.
+    known: Vec<Known<T>>,
+    chunks: Vec<Chunk>,
     free: Vec<u32>,
     entry_bytes: u64,
 }
@@ -163,7 +222,14 @@ impl<T> Names<T> {
             bytes: Counter::new(),
             live: Counter::new(),
         };
-        (names, NamesWriter { map: Map::new(), free: Vec::new(), entry_bytes: 0 })
+        let writer = NamesWriter {
+            lists: Vec::new(),
+            known: Vec::new(),
+            chunks: Vec::new(),
+            free: Vec::new(),
+            entry_bytes: 0,
+        };
+        (names, writer)
     }
 
     /// Without the length in front that hashing a slice would add: a key is all there is.
@@ -174,12 +240,13 @@ impl<T> Names<T> {
         hasher.finish()
     }
 
-    /// The entry with this text, with its id.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<(u32, Arc<Entry<T>>)> {
+    /// The id of a name, and the head of its chain. Ids are given again, so the chain of an id is known to be the name's
+    /// only as long as the lock is held.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<(u32, Head)> {
         let hash = self.hash(key);
         let map = self.map.read();
         let id = map.find(hash, key)?;
-        Some((id, Arc::clone(map.entry(id)?)))
+        Some((id, chain(&map.chunks, id).head()))
     }
 
     /// Calls `f` with a way to look ids up, under one lock. An id that was read from a record means that record's
@@ -192,9 +259,12 @@ impl<T> Names<T> {
         f(&|id| map.entry(id).cloned())
     }
 
-    /// All entries.
-    pub(crate) fn list(&self) -> Vec<Arc<Entry<T>>> {
-        self.map.read().entries.iter().flatten().cloned().collect()
+    /// All entries, and how many records each has.
+    pub(crate) fn list(&self) -> Vec<(Arc<Entry<T>>, u64)> {
+        let map = self.map.read();
+        let entries = (0..).zip(&map.entries);
+        let entries = entries.filter_map(|(id, entry)| Some((id, Arc::clone(entry.as_ref()?))));
+        entries.map(|(id, entry)| (entry, chain(&map.chunks, id).head().count)).collect()
     }
 
     /// Exact heap bytes.
@@ -209,55 +279,125 @@ impl<T> Names<T> {
 }
 
 impl<T> NamesWriter<T> {
-    #[inline]
-    pub(crate) fn get(&self, id: u32) -> &Entry<T> {
-        match self.map.entry(id) {
+    /// The chain of an id.
+    #[inline(always)]
+    pub(crate) fn chain(&self, id: u32) -> &Chain {
+        chain(&self.chunks, id)
+    }
+
+    /// Has the chain of an id fetched, which will be changed soon.
+    #[inline(always)]
+    pub(crate) fn expect(&self, id: u32) {
+        if let Some(chunk) = self.chunks.get(id as usize / CHUNK) {
+            prefetch::for_writing(&chunk[id as usize % CHUNK]);
+        }
+    }
+
+    /// The entry of an id, which must be in use.
+    pub(crate) fn entry(&self, id: u32) -> &Arc<Entry<T>> {
+        match self.known.get(id as usize).and_then(|known| known.entry.as_ref()) {
             Some(entry) => entry,
-            // Ids come from slots that keep their entry referenced.
+            // Ids come from slots that keep their entry in use.
             None => unreachable!("an id in use has an entry"),
         }
     }
 
-    pub(crate) fn share(&self, id: u32) -> Arc<Entry<T>> {
-        match self.map.entry(id) {
-            Some(entry) => Arc::clone(entry),
-            None => unreachable!("an id in use has an entry"),
-        }
+    /// What [`set_note`](Self::set_note) noted; 0 of a new name.
+    #[inline(always)]
+    pub(crate) fn note(&self, id: u32) -> u32 {
+        self.known[id as usize].note
     }
 
-    /// The id of `key`, made with `extra` if it is new, with one more reference.
-    #[inline]
+    /// Notes a number beside a name.
+    pub(crate) fn set_note(&mut self, id: u32, note: u32) {
+        self.known[id as usize].note = note;
+    }
+
+    /// Which list a name is in, if there are any.
+    #[inline(always)]
+    fn list(&self, hash: u32) -> usize {
+        hash as usize & self.lists.len().wrapping_sub(1)
+    }
+
+    #[inline(always)]
+    fn find_hashed(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let ends = ends(key);
+        let mut id = *self.lists.get(self.list(hash))?;
+        while let Some(known) = self.known.get(id as usize) {
+            if known.is(hash, ends, key) {
+                return Some(id);
+            }
+            id = known.next;
+        }
+        None
+    }
+
+    /// The id of `key`, made with `extra` if it is new, for one more record.
+    #[inline(always)]
     pub(crate) fn acquire(
         &mut self,
         names: &Names<T>,
         key: &[u8],
         extra: impl FnOnce() -> T,
     ) -> u32 {
-        let hash = names.hash(key);
-        let id = match self.map.find(hash, key) {
-            Some(id) => id,
-            None => self.insert(names, key, hash, extra()),
-        };
-        self.get(id).refs.add(1);
+        let id = self.find_or_insert(names, key, extra);
+        self.chain(id).hold();
         id
     }
 
+    /// The same for another name that keeps this one, until [`let_go`](Self::let_go).
+    pub(crate) fn keep(&mut self, names: &Names<T>, key: &[u8], extra: impl FnOnce() -> T) -> u32 {
+        let id = self.find_or_insert(names, key, extra);
+        self.known[id as usize].keepers += 1;
+        id
+    }
+
+    #[inline(always)]
+    fn find_or_insert(&mut self, names: &Names<T>, key: &[u8], extra: impl FnOnce() -> T) -> u32 {
+        let hash = names.hash(key);
+        match self.find_hashed(hash as u32, key) {
+            Some(id) => id,
+            None => self.insert(names, key, hash, extra()),
+        }
+    }
+
     /// The id of `key`, if it is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, names: &Names<T>, key: &[u8]) -> Option<u32> {
-        self.map.find(names.hash(key), key)
+        self.find_hashed(names.hash(key) as u32, key)
     }
 
     #[cold]
     fn insert(&mut self, names: &Names<T>, key: &[u8], hash: u64, extra: T) -> u32 {
-        let id = self.free.pop().unwrap_or(self.map.entries.len() as u32);
-        let entry =
-            Entry { key: key.into(), chain: Chain::new(), extra, hash, refs: Counter::new() };
-        let entry = Arc::new(entry);
+        let live = self.known.len() - self.free.len();
+        if 4 * live >= self.lists.len() {
+            self.spread();
+        }
+        let id = self.free.pop().unwrap_or(self.known.len() as u32);
+        let entry = Arc::new(Entry { key: key.into(), extra, hash });
         self.entry_bytes += Self::bytes_of(&entry);
-        self.map.insert(id, Arc::clone(&entry));
+        let list = self.list(hash as u32);
+        let next = std::mem::replace(&mut self.lists[list], id);
+        let known = Known {
+            ends: ends(key),
+            len: key.len() as u32,
+            hash: hash as u32,
+            next,
+            keepers: 0,
+            note: 0,
+            entry: Some(Arc::clone(&entry)),
+        };
+        match self.known.get_mut(id as usize) {
+            Some(place) => *place = known,
+            None => self.known.push(known),
+        }
         let shared_bytes = {
             let mut map = names.map.write();
+            if self.known.len() > self.chunks.len() * CHUNK {
+                let chunk = Arc::new(std::array::from_fn(|_| Chain::new()));
+                self.chunks.push(Arc::clone(&chunk));
+                map.chunks.push(chunk);
+            }
             map.insert(id, entry);
             map.bytes()
         };
@@ -265,38 +405,57 @@ impl<T> NamesWriter<T> {
         id
     }
 
-    #[inline]
-    pub(crate) fn retain(&self, id: u32) {
-        self.get(id).refs.add(1);
+    /// Makes twice as many lists.
+    fn spread(&mut self) {
+        self.lists = vec![NOBODY; (2 * self.lists.len()).max(16)];
+        for id in 0..self.known.len() {
+            if self.known[id].entry.is_some() {
+                let list = self.list(self.known[id].hash);
+                self.known[id].next = std::mem::replace(&mut self.lists[list], id as u32);
+            }
+        }
     }
 
-    /// Takes the oldest record out of the chain of its name, and gives its reference back.
-    #[inline]
-    pub(crate) fn forget(&mut self, names: &Names<T>, id: u32) {
-        let entry = self.get(id);
-        entry.chain.shrink();
-        entry.refs.sub(1);
-        if entry.refs.get() == 0 {
+    /// Forgets the oldest record of a name; the entry of a name that nobody needs any more is returned.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
+        if self.chain(id).shrink() == 0 { self.remove(names, id) } else { None }
+    }
+
+    /// Ends what [`keep`](Self::keep) began.
+    pub(crate) fn let_go(&mut self, names: &Names<T>, id: u32) {
+        self.known[id as usize].keepers -= 1;
+        if self.chain(id).head().count == 0 {
             self.remove(names, id);
         }
     }
 
-    /// Gives one reference back; the entry that this was the last of is returned.
-    #[inline]
-    pub(crate) fn release(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
-        let refs = &self.get(id).refs;
-        refs.sub(1);
-        if refs.get() == 0 { self.remove(names, id) } else { None }
-    }
-
+    /// Removes a name without records, unless others keep it.
     #[cold]
+    #[inline(never)]
     fn remove(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
+        let Known { hash, next, keepers, ref mut entry, .. } = self.known[id as usize];
+        if keepers != 0 {
+            return None;
+        }
+        let entry = entry.take()?;
         let shared_bytes = {
             let mut map = names.map.write();
             map.remove(id);
+            // For the next name with this id.
+            chain(&map.chunks, id).publish(NONE);
             map.bytes()
         };
-        let entry = self.map.remove(id)?;
+        let list = self.list(hash);
+        let mut before = self.lists[list];
+        if before == id {
+            self.lists[list] = next;
+        } else {
+            while self.known[before as usize].next != id {
+                before = self.known[before as usize].next;
+            }
+            self.known[before as usize].next = next;
+        }
         self.free.push(id);
         self.entry_bytes -= Self::bytes_of(&entry);
         self.account(names, shared_bytes);
@@ -314,9 +473,124 @@ impl<T> NamesWriter<T> {
     }
 
     fn account(&self, names: &Names<T>, shared_bytes: u64) {
-        let free = (self.free.capacity() * size_of::<u32>()) as u64;
-        let total = self.map.bytes() + shared_bytes + self.entry_bytes + free;
-        names.bytes.set(total);
-        names.live.set(self.map.table.len() as u64);
+        let chunk = 2 * size_of::<usize>() + size_of::<[Chain; CHUNK]>();
+        let own = self.known.capacity() * size_of::<Known<T>>()
+            + (self.free.capacity() + self.lists.capacity()) * size_of::<u32>()
+            + self.chunks.capacity() * size_of::<Chunk>()
+            + self.chunks.len() * chunk;
+        names.bytes.set(own as u64 + shared_bytes + self.entry_bytes);
+        names.live.set((self.known.len() - self.free.len()) as u64);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::{Known, Names, ends};
+
+    /// Keys of all the lengths that are compared in different ways, few enough that they come again, many of which
+    /// begin and end alike.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let other = || prop::option::weighted(0.3, 0_u8..3);
+        (0_usize..40, other(), other()).prop_map(|(len, middle, last)| {
+            let mut key = vec![b'k'; len];
+            if len > 0 {
+                key[len / 2] = middle.unwrap_or(b'k');
+                key[len - 1] = last.unwrap_or(key[len - 1]);
+            }
+            key
+        })
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Acquire(Vec<u8>),
+        Release(Vec<u8>),
+        Keep(Vec<u8>),
+        LetGo(Vec<u8>),
+    }
+
+    proptest! {
+        /// Also if their hashes are the same.
+        #[test]
+        fn a_key_is_found_by_no_other(a in key(), b in key()) {
+            let entry = std::sync::Arc::new(super::Entry { key: a.as_slice().into(), extra: (), hash: 7 });
+            let known = Known {
+                ends: ends(&a),
+                len: a.len() as u32,
+                hash: 7,
+                next: 0,
+                keepers: 0,
+                note: 0,
+                entry: Some(entry),
+            };
+            prop_assert!(known.is(7, ends(&a), &a));
+            prop_assert_eq!(known.is(7, ends(&b), &b), a == b);
+        }
+
+        #[test]
+        fn names_come_and_go_as_in_a_map(
+            steps in prop::collection::vec(
+                prop_oneof![
+                    4 => key().prop_map(Step::Acquire),
+                    3 => key().prop_map(Step::Release),
+                    1 => key().prop_map(Step::Keep),
+                    1 => key().prop_map(Step::LetGo),
+                ],
+                0..600,
+            ),
+        ) {
+            let (names, mut writer) = Names::new();
+            // Of each name its id, its records and those who keep it.
+            let mut model = HashMap::<Vec<u8>, (u32, u64, u64)>::new();
+            for step in &steps {
+                let (Step::Acquire(key) | Step::Release(key) | Step::Keep(key) | Step::LetGo(key)) = step;
+                let known = model.get(key).copied();
+                prop_assert_eq!(writer.find(&names, key), known.map(|(id, ..)| id));
+                let new = match (step, known) {
+                    (Step::Acquire(_), known) => {
+                        let id = writer.acquire(&names, key, || ());
+                        let (_, records, keepers) = known.unwrap_or_default();
+                        Some((id, records + 1, keepers))
+                    }
+                    (Step::Keep(_), known) => {
+                        let id = writer.keep(&names, key, || ());
+                        let (_, records, keepers) = known.unwrap_or_default();
+                        Some((id, records, keepers + 1))
+                    }
+                    (Step::Release(_), Some((id, records, keepers))) if records > 0 => {
+                        let gone = writer.release(&names, id).is_some();
+                        prop_assert_eq!(gone, records + keepers == 1);
+                        Some((id, records - 1, keepers))
+                    }
+                    (Step::LetGo(_), Some((id, records, keepers))) if keepers > 0 => {
+                        writer.let_go(&names, id);
+                        Some((id, records, keepers - 1))
+                    }
+                    (_, known) => known,
+                };
+                match new {
+                    Some((_, 0, 0)) => drop(model.remove(key)),
+                    Some(new) => drop(model.insert(key.clone(), new)),
+                    None => {}
+                }
+                prop_assert_eq!(names.len(), model.len() as u64);
+            }
+            for (key, (id, records, _)) in &model {
+                prop_assert_eq!(writer.find(&names, key), Some(*id));
+                let found = names.find(key).map(|(id, head)| (id, head.count));
+                prop_assert_eq!(found, Some((*id, *records)));
+                prop_assert_eq!(&*writer.entry(*id).key, key.as_slice());
+            }
+            let mut listed = names.list();
+            prop_assert_eq!(listed.len(), model.len());
+            listed.retain(|(entry, records)| {
+                model.get(&*entry.key).is_none_or(|(_, expected, _)| expected != records)
+            });
+            prop_assert!(listed.is_empty());
+        }
     }
 }

@@ -84,7 +84,7 @@ mod points;
 mod prefetch;
 mod record;
 mod recorder;
-mod room;
+mod reverse;
 mod salvage;
 mod schema;
 mod series;

@@ -18,17 +18,18 @@ pub(crate) fn for_reading<T>(items: &[T]) {
     }
 }
 
-/// Has the cache lines of `items` fetched, which will be written soon.
+/// Has the cache lines of `item` fetched, which will be written soon.
 #[inline(always)]
-pub(crate) fn for_writing<T>(items: &[T]) {
-    for item in items.iter().step_by((LINE / size_of::<T>().max(1)).max(1)) {
+pub(crate) fn for_writing<T>(item: &T) {
+    for offset in (0..size_of::<T>()).step_by(LINE) {
+        let line = std::ptr::from_ref(item).cast::<u8>().wrapping_add(offset);
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: the instruction changes no register, no flag and no memory, and it does not fault, whatever the address.
         // Processors that do not have it take it as one that does nothing.
         unsafe {
-            std::arch::asm!("prefetchw [{}]", in(reg) item, options(nostack, preserves_flags, readonly));
+            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
         }
         #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _ = item;
+        let _ = line;
     }
 }

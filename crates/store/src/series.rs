@@ -217,7 +217,7 @@ impl SeriesWriter {
     }
 
     pub(crate) fn get(&self, id: u32) -> &Series {
-        &self.names.get(id).extra
+        &self.names.entry(id).extra
     }
 
     /// Appends the point that was taken apart last to the series `id`.
@@ -230,7 +230,7 @@ impl SeriesWriter {
         now: u64,
     ) {
         let sample = Sample { position, time: record.time, start: record.end, value: self.value };
-        let mut points = self.names.get(id).extra.points.lock();
+        let mut points = self.names.entry(id).extra.points.lock();
         let (heap, used) = (points.heap_bytes(), points.used_bytes());
         points.push(&sample, &self.raw);
         self.heap = self.heap + points.heap_bytes() - heap;
@@ -258,7 +258,7 @@ impl SeriesWriter {
 
     /// The series of the point at `position`, which is held.
     pub(crate) fn series_of(&self, position: u64) -> &Entry<Series> {
-        self.names.get(self.id_of(position))
+        self.names.entry(self.id_of(position))
     }
 
     /// Appends the wire bytes of the oldest point, the one at `tail`.
@@ -270,7 +270,7 @@ impl SeriesWriter {
     /// Forgets the oldest point, the one before `tail`; what its series kept is returned if it was the last.
     pub(crate) fn evict(&mut self, shared: &Shared, tail: u64) -> Option<Gone> {
         let id = self.id_of(tail - 1);
-        let series = &self.names.get(id).extra;
+        let series = &self.names.entry(id).extra;
         let mut points = series.points.lock();
         let (heap, used) = (points.heap_bytes(), points.used_bytes());
         points.evict();
@@ -339,7 +339,7 @@ impl Answer {
         let most = filter.limit.map_or(usize::MAX, |limit| limit.saturating_add(1));
         let order = |m: &Match| if newest_first { !m.sample.position } else { m.sample.position };
         let mut copied = Copied::default();
-        for entry in shared.series.list() {
+        for (entry, _) in shared.series.list() {
             if !wanted(&entry.extra) || !has_attributes(filter, &entry) {
                 continue;
             }

@@ -121,7 +121,8 @@ impl Core {
             traces: counters.traces.get(),
             services: shared.services.len(),
             names: shared.names.len(),
-            classes: (0..CLASSES).filter(|&class| shared.classes[class].count() > 0).count() as u64,
+            classes: (0..CLASSES).filter(|&class| shared.classes[class].head().count > 0).count()
+                as u64,
             first_sequence: shared.sequence(tail),
             next_sequence: shared.sequence(head),
             added: counters.added.get(),

@@ -12,7 +12,7 @@ use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
 use crate::input::{Log, Metric, Span};
 use crate::stats::{Count, Stats};
-use crate::writer::{Record, TraceFull, Writer};
+use crate::writer::{Pinned, Record, TraceFull, Writer};
 
 /// What became of a record that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,13 +77,12 @@ impl Store {
 
     fn add_with<I: Input>(&self, mut writer: Guard<'_, Writer>, input: &I, now: u64) -> Added {
         let shared = &self.core.shared;
+        let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
+        let pinned = self.pin_service(&mut writer, service);
         // Out of the writer while both are in use; it keeps its memory.
         let mut scratch = std::mem::take(&mut writer.scratch);
-        let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
-        let origin = self.pin_service(&mut writer, service, &mut scratch);
-        scratch.clear();
-        input.encode(&mut scratch);
-        let added = self.insert(&mut writer, origin, &input.record(&scratch), now);
+        let wire = scratch.message(|out| input.encode(out));
+        let added = self.insert(&mut writer, pinned, &input.record(wire), now);
         writer.scratch = scratch;
         writer.account_buffers(shared);
         self.release(writer);
@@ -112,22 +111,28 @@ impl Store {
     }
 
     /// The pinned origin of records that name only their service.
-    #[inline]
-    fn pin_service(&self, writer: &mut Writer, service: &str, scratch: &mut Vec<u8>) -> u32 {
-        let shared = &self.core.shared;
+    #[inline(always)]
+    fn pin_service(&self, writer: &mut Writer, service: &str) -> Pinned {
         let name = decode::cut(service.as_bytes(), decode::MAX_NAME);
         // A service that is cut shares its name with others.
         let is_whole = name.len() == service.len();
-        if is_whole && let Some(origin) = writer.pin_plain(shared, name) {
-            return origin;
+        if is_whole && let Some(pinned) = writer.pin_plain(&self.core.shared, name) {
+            return pinned;
         }
-        scratch.clear();
-        put_origin(service.as_bytes(), scratch);
-        let origin = writer.pin(shared, scratch, name);
-        if is_whole {
-            writer.set_plain(origin);
+        self.pin_new_service(writer, service, name)
+    }
+
+    #[cold]
+    fn pin_new_service(&self, writer: &mut Writer, service: &str, name: &[u8]) -> Pinned {
+        let mut key = std::mem::take(&mut writer.key);
+        key.clear();
+        put_origin(service.as_bytes(), &mut key);
+        let pinned = writer.pin(&self.core.shared, &key, name);
+        writer.key = key;
+        if name.len() == service.len() {
+            writer.set_plain(pinned);
         }
-        origin
+        pinned
     }
 
     /// Adds a record of a pinned origin, which is its own from here on; the writer is this store's.
@@ -135,25 +140,31 @@ impl Store {
     pub(crate) fn insert(
         &self,
         writer: &mut Writer,
-        origin: u32,
+        pinned: Pinned,
         record: &Record<'_>,
         now: u64,
     ) -> Added {
         let shared = &self.core.shared;
         if record.wire.len() > shared.limits.max_record_bytes {
-            return self.insert_placeholder(writer, origin, record, now);
+            return self.insert_placeholder(writer, pinned, record, now);
         }
-        self.held(writer, origin, record, now).map_or(Added::TraceFull, Added::Held)
+        self.held(writer, pinned, record, now).map_or(Added::TraceFull, Added::Held)
     }
 
     /// The sequence number of a record that is held from here on; `None` if its trace holds as many as it may.
     #[inline]
-    fn held(&self, writer: &mut Writer, origin: u32, record: &Record<'_>, now: u64) -> Option<u64> {
+    fn held(
+        &self,
+        writer: &mut Writer,
+        pinned: Pinned,
+        record: &Record<'_>,
+        now: u64,
+    ) -> Option<u64> {
         let shared = &self.core.shared;
-        match writer.insert(shared, origin, record, now) {
+        match writer.insert(shared, pinned, record, now) {
             Ok(position) => Some(shared.sequence(position)),
             Err(TraceFull) => {
-                writer.unpin(shared, origin);
+                writer.unpin(shared, pinned.origin);
                 None
             }
         }
@@ -163,7 +174,7 @@ impl Store {
     fn insert_placeholder(
         &self,
         writer: &mut Writer,
-        origin: u32,
+        pinned: Pinned,
         record: &Record<'_>,
         now: u64,
     ) -> Added {
@@ -179,7 +190,7 @@ impl Store {
             }
         }
         let placeholder = Record { wire: &small, oversize: true, ..*record };
-        self.held(writer, origin, &placeholder, now).map_or(Added::TraceFull, Added::Placeholder)
+        self.held(writer, pinned, &placeholder, now).map_or(Added::TraceFull, Added::Placeholder)
     }
 
     pub(crate) fn query(&self, filter: Filter) -> Result<Cursor, FilterError> {
@@ -192,12 +203,12 @@ impl Store {
 
     pub(crate) fn services(&self) -> Vec<Count> {
         let entries = self.core.shared.services.list();
-        sorted(entries.iter().map(|e| (e.text().into_owned(), e.chain.count())))
+        sorted(entries.iter().map(|(entry, count)| (entry.text().into_owned(), *count)))
     }
 
     pub(crate) fn names(&self) -> Vec<Count> {
         let entries = self.core.shared.names.list();
-        sorted(entries.iter().map(|e| (e.text().into_owned(), e.chain.count())))
+        sorted(entries.iter().map(|(entry, count)| (entry.text().into_owned(), *count)))
     }
 
     pub(crate) fn classes(&self) -> Vec<Count> {
@@ -214,7 +225,7 @@ impl Store {
                 .classes
                 .iter()
                 .enumerate()
-                .map(|(class, chain)| (name(class), chain.count())),
+                .map(|(class, chain)| (name(class), chain.head().count)),
         )
     }
 

@@ -175,12 +175,6 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Bytes of a variable-length integer.
-#[inline]
-pub(crate) fn varint_len(value: u64) -> usize {
-    (70 - (value | 1).leading_zeros() as usize) / 7
-}
-
 /// The bytes as an array; short input is filled with zeros, long input cut.
 #[inline]
 pub(crate) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::arena::{ArenaWriter, words};
 use crate::config::{ConfigError, filled};
 use crate::core::{
-    FLAG_OVERSIZE, FLAG_SUPERSEDED, NO_NAME, OriginExtra, PlainOrigin, Shared, SlotWords, join,
-    split, word,
+    FLAG_OVERSIZE, FLAG_SUPERSEDED, NO_NAME, OriginExtra, Shared, SlotWords, join, split, word,
 };
 use crate::evictions::{Evicted, OnEvict, Report};
 use crate::intern::{NONE, NamesWriter};
 use crate::prefetch;
+use crate::reverse::Scratch;
 use crate::series::{SeriesWriter, arrival_of};
-use crate::sync::{AtomicU64, Counter, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// A record on its way in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,9 @@ impl<'a> Record<'a> {
 /// Records that are expired, or taken in, between two chances for others to have the lock.
 pub(crate) const BATCH: u64 = 64;
 
+/// How many inserts before a slot is written it is fetched.
+const SLOTS_AHEAD: usize = 4;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Why {
     Count,
@@ -55,9 +58,12 @@ pub(crate) struct Writer {
     head_index: usize,
     tail_index: usize,
     live_words: u64,
+    max_words: u64,
     arena: ArenaWriter,
-    services: NamesWriter<PlainOrigin>,
+    /// Each with one more than the id of the origin that says nothing but the service; 0 if there is none.
+    services: NamesWriter<()>,
     names: NamesWriter<()>,
+    /// Each with the id of its service.
     origins: NamesWriter<OriginExtra>,
     series: Option<SeriesWriter>,
     /// Of each slot, if a trace may only hold so many records: how many of its trace came before it, and how many of
@@ -67,7 +73,9 @@ pub(crate) struct Writer {
     /// What the callback is still to be told.
     evicted: Evicted,
     /// For encoding records.
-    pub(crate) scratch: Vec<u8>,
+    pub(crate) scratch: Scratch,
+    /// For the keys of origins.
+    pub(crate) key: Vec<u8>,
 }
 
 pub(crate) fn trace_words(trace: [u8; 16]) -> [u64; 2] {
@@ -77,6 +85,13 @@ pub(crate) fn trace_words(trace: [u8; 16]) -> [u64; 2] {
 
 pub(crate) fn trace_bytes(trace: [u64; 2]) -> [u8; 16] {
     (u128::from(trace[1]) << 64 | u128::from(trace[0])).to_le_bytes()
+}
+
+/// An origin in use, and its service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pinned {
+    pub(crate) origin: u32,
+    service: u32,
 }
 
 /// Where a trace's newest record is linked from.
@@ -90,7 +105,7 @@ impl Writer {
     pub(crate) fn new(
         shared: &Shared,
         arena: ArenaWriter,
-        services: NamesWriter<PlainOrigin>,
+        services: NamesWriter<()>,
         names: NamesWriter<()>,
         origins: NamesWriter<OriginExtra>,
         series: Option<SeriesWriter>,
@@ -105,6 +120,7 @@ impl Writer {
             head_index: index,
             tail_index: index,
             live_words: 0,
+            max_words: words(shared.limits.max_bytes as usize),
             arena,
             services,
             names,
@@ -113,7 +129,8 @@ impl Writer {
             ranks: filled(ranks, || (0, 0))?,
             on_evict: None,
             evicted: Evicted::default(),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
+            key: Vec::new(),
         };
         writer.account(shared);
         Ok(writer)
@@ -147,42 +164,48 @@ impl Writer {
         self.account_buffers(shared);
     }
 
-    /// The id of an origin, kept until [`unpin`](Self::unpin). `service` is only asked for if the key is new.
-    pub(crate) fn pin(&mut self, shared: &Shared, key: &[u8], service: &[u8]) -> u32 {
+    /// An origin, kept until [`unpin`](Self::unpin). `service` is only asked for if the key is new.
+    pub(crate) fn pin(&mut self, shared: &Shared, key: &[u8], service: &[u8]) -> Pinned {
         let services = &mut self.services;
-        self.origins.acquire(&shared.origins, key, || {
-            let id = services.acquire(&shared.services, service, || PlainOrigin(Counter::new()));
-            OriginExtra { service: id, service_entry: services.share(id) }
-        })
+        let mut new = None;
+        let origin = self.origins.acquire(&shared.origins, key, || {
+            let id = services.keep(&shared.services, service, || ());
+            new = Some(id);
+            OriginExtra { service_entry: Arc::clone(services.entry(id)) }
+        });
+        if let Some(service) = new {
+            self.origins.set_note(origin, service);
+        }
+        Pinned { origin, service: self.origins.note(origin) }
     }
 
     /// [`pin`](Self::pin) for the origin that says nothing but the service, if it is known.
-    #[inline]
-    pub(crate) fn pin_plain(&mut self, shared: &Shared, service: &[u8]) -> Option<u32> {
-        let id = self.services.find(&shared.services, service)?;
-        let origin = self.services.get(id).extra.0.get().checked_sub(1)? as u32;
-        self.origins.retain(origin);
-        Some(origin)
+    #[inline(always)]
+    pub(crate) fn pin_plain(&mut self, shared: &Shared, service: &[u8]) -> Option<Pinned> {
+        let service = self.services.find(&shared.services, service)?;
+        let origin = self.services.note(service).checked_sub(1)?;
+        self.origins.chain(origin).hold();
+        Some(Pinned { origin, service })
     }
 
     /// Has [`pin_plain`](Self::pin_plain) find this origin.
-    pub(crate) fn set_plain(&self, origin: u32) {
-        self.origins.get(origin).extra.service_entry.extra.0.set(u64::from(origin) + 1);
+    pub(crate) fn set_plain(&mut self, Pinned { origin, service }: Pinned) {
+        self.services.set_note(service, origin + 1);
     }
 
     #[inline]
     pub(crate) fn retain(&self, origin: u32) {
-        self.origins.retain(origin);
+        self.origins.chain(origin).hold();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unpin(&mut self, shared: &Shared, origin: u32) {
-        if let Some(gone) = self.origins.release(&shared.origins, origin) {
-            let plain = &gone.extra.service_entry.extra.0;
-            if plain.get() == u64::from(origin) + 1 {
-                plain.set(0);
+        if self.origins.release(&shared.origins, origin).is_some() {
+            let service = self.origins.note(origin);
+            if self.services.note(service) == origin + 1 {
+                self.services.set_note(service, 0);
             }
-            self.services.release(&shared.services, gone.extra.service);
+            self.services.let_go(&shared.services, service);
         }
     }
 
@@ -192,10 +215,11 @@ impl Writer {
     pub(crate) fn insert(
         &mut self,
         shared: &Shared,
-        origin: u32,
+        pinned: Pinned,
         record: &Record<'_>,
         now: u64,
     ) -> Result<u64, TraceFull> {
+        let Pinned { origin, service } = pinned;
         if self.series.is_some() {
             return Ok(self.insert_point(shared, origin, record, now));
         }
@@ -207,6 +231,8 @@ impl Writer {
             shared.counters.refused_by_trace.add(1);
             return Err(TraceFull);
         }
+        let bucket = shared.bucket(trace);
+        prefetch::for_writing(bucket);
         // References first, so that evicting the last record of a name that
         // this one has too does not throw the name away.
         let name = if record.name.is_empty() {
@@ -221,7 +247,6 @@ impl Writer {
         let memory_before = self.arena.allocated_bytes();
         let offset = self.arena.write(&shared.arena, record.wire);
         self.live_words += needed;
-        let bucket = shared.bucket(trace);
         let found =
             if trace == [0; 2] { Found::default() } else { self.find(shared, bucket, trace) };
         let mut rank = (0, 0);
@@ -249,14 +274,15 @@ impl Writer {
         if let Some(place) = self.ranks.get_mut(self.head_index) {
             *place = rank;
         }
-        let origin_extra = &self.origins.get(origin).extra;
-        let service = origin_extra.service;
         let class = usize::from(record.class).min(shared.classes.len() - 1);
-        let service_chain = &origin_extra.service_entry.chain;
-        let name_chain = (name != NO_NAME).then(|| &self.names.get(name).chain);
-        let service_link = service_chain.reserve(position);
-        let name_link = name_chain.map_or(0, |chain| chain.reserve(position));
-        let class_link = shared.classes[class].reserve(position);
+        let of_service = self.services.chain(service);
+        of_service.hold();
+        let service_link = of_service.link(position);
+        let of_name = (name != NO_NAME).then(|| self.names.chain(name));
+        let name_link = of_name.map_or(0, |chain| chain.link(position));
+        let of_class = &shared.classes[class];
+        of_class.hold();
+        let class_link = of_class.link(position);
         let flags = if record.oversize { FLAG_OVERSIZE } else { 0 };
         let meta = u32::from_le_bytes([class as u8, record.kind, flags, 0]);
 
@@ -274,11 +300,11 @@ impl Writer {
         set(word::ARRIVAL, now);
         set(word::META, join(service, meta));
 
-        service_chain.publish(position);
-        if let Some(chain) = name_chain {
+        of_service.publish(position);
+        if let Some(chain) = of_name {
             chain.publish(position);
         }
-        shared.classes[class].publish(position);
+        of_class.publish(position);
         match found {
             Found { before: Some(before), position: Some(_) } => {
                 self.relink(shared, before, position as u32)
@@ -300,21 +326,24 @@ impl Writer {
         if self.arena.allocated_bytes() != memory_before {
             self.account(shared);
         }
-        // The next record will want it.
-        prefetch::for_writing(shared.slot_at(self.head_index));
+        let later = self.head_index + SLOTS_AHEAD;
+        if later < shared.limits.capacity {
+            prefetch::for_writing(shared.slot_at(later));
+        }
         Ok(position)
     }
 
     /// Adds a record that is kept by series.
+    #[inline(never)]
     fn insert_point(&mut self, shared: &Shared, origin: u32, record: &Record<'_>, now: u64) -> u64 {
         let Self { series: Some(series), names, origins, .. } = self else { return self.head };
         let id = series.acquire(shared, origin, record, || {
-            origins.retain(origin);
+            origins.chain(origin).hold();
             let name = match record.name {
                 [] => NO_NAME,
-                name => names.acquire(&shared.names, name, || ()),
+                name => names.keep(&shared.names, name, || ()),
             };
-            (origins.share(origin), origins.get(origin).extra.service, name)
+            (Arc::clone(origins.entry(origin)), origins.note(origin), name)
         });
         // The series keeps the origin from here on.
         self.unpin(shared, origin);
@@ -324,13 +353,12 @@ impl Writer {
         let Self { series: Some(series), names, services, .. } = self else { return position };
         series.push(shared, id, position, record, now);
         let of = series.get(id);
-        let name_chain = (of.name != NO_NAME).then(|| &names.get(of.name).chain);
         let class_chain = &shared.classes[usize::from(of.class).min(shared.classes.len() - 1)];
-        for chain in [Some(&services.get(of.service).chain), Some(class_chain), name_chain]
-            .into_iter()
-            .flatten()
+        let name_chain = (of.name != NO_NAME).then(|| names.chain(of.name));
+        for chain in
+            [Some(services.chain(of.service)), Some(class_chain), name_chain].into_iter().flatten()
         {
-            chain.reserve(position);
+            chain.hold();
             chain.publish(position);
         }
         self.head += 1;
@@ -344,18 +372,29 @@ impl Writer {
         position
     }
 
+    fn evict_point(&mut self, shared: &Shared, why: Why) {
+        if why != Why::Clear && self.on_evict.is_some() {
+            self.report(shared, self.tail, 0, 0);
+        }
+        self.tail += 1;
+        shared.tail.store(self.tail, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.forget_point(shared);
+        count(shared, why);
+    }
+
     /// Takes the oldest point, which the tail has passed, out of its series, and the series away if it was the last.
     fn forget_point(&mut self, shared: &Shared) {
         let Self { series: Some(series), names, services, .. } = self else { return };
         let of = &series.series_of(self.tail - 1).extra;
-        services.get(of.service).chain.shrink();
+        services.release(&shared.services, of.service);
         shared.classes[usize::from(of.class).min(shared.classes.len() - 1)].shrink();
         if of.name != NO_NAME {
-            names.get(of.name).chain.shrink();
+            names.release(&shared.names, of.name);
         }
         if let Some(gone) = series.evict(shared, self.tail) {
             if gone.name != NO_NAME {
-                names.release(&shared.names, gone.name);
+                names.let_go(&shared.names, gone.name);
             }
             self.unpin(shared, gone.origin);
         }
@@ -364,11 +403,11 @@ impl Writer {
 
     #[inline]
     fn make_room(&mut self, shared: &Shared, needed: u64) {
-        let max_words = words(shared.limits.max_bytes as usize);
         while self.head - self.tail >= shared.limits.capacity as u64 {
             self.evict(shared, Why::Count);
         }
-        while self.live_words + needed + self.name_words() > max_words && self.tail < self.head {
+        while self.live_words + needed + self.name_words() > self.max_words && self.tail < self.head
+        {
             self.evict(shared, Why::Bytes);
         }
     }
@@ -415,17 +454,10 @@ impl Writer {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn evict(&mut self, shared: &Shared, why: Why) {
         if self.series.is_some() {
-            if why != Why::Clear && self.on_evict.is_some() {
-                self.report(shared, self.tail, 0, 0);
-            }
-            self.tail += 1;
-            shared.tail.store(self.tail, Ordering::Relaxed);
-            fence(Ordering::Release);
-            self.forget_point(shared);
-            return count(shared, why);
+            return self.evict_point(shared, why);
         }
         let position = self.tail;
         let slot = shared.slot_at(self.tail_index);
@@ -441,17 +473,17 @@ impl Writer {
         fence(Ordering::Release);
 
         let trace = [get(word::TRACE), get(word::TRACE + 1)];
-        let (_, meta) = split(get(word::META));
+        let (service, meta) = split(get(word::META));
         let [class, _, flags, _] = meta.to_le_bytes();
         let is_newest = flags & FLAG_SUPERSEDED == 0;
         if trace != [0; 2] && (is_newest || !self.ranks.is_empty()) {
             self.forget_trace(shared, position, trace);
         }
-        self.origins.get(origin).extra.service_entry.chain.shrink();
+        self.services.release(&shared.services, service);
         shared.classes[usize::from(class)].shrink();
         let (_, name) = split(get(word::CLASS_LINK_NAME));
         if name != NO_NAME {
-            self.names.forget(&shared.names, name);
+            self.names.release(&shared.names, name);
         }
         self.unpin(shared, origin);
 
@@ -463,6 +495,22 @@ impl Writer {
         self.tail_index = self.after(shared, self.tail_index);
         shared.counters.live_bytes.sub(u64::from(len));
         count(shared, why);
+        self.expect_eviction(shared);
+    }
+
+    /// Has fetched what evicting the record that is the oldest now will change.
+    #[inline(always)]
+    fn expect_eviction(&self, shared: &Shared) {
+        let slot = shared.slot_at(self.tail_index);
+        let get = |w: usize| slot[w].load(Ordering::Relaxed);
+        let (service, meta) = split(get(word::META));
+        let (_, origin) = split(get(word::LEN_ORIGIN));
+        let [_, _, flags, _] = meta.to_le_bytes();
+        self.services.expect(service);
+        self.origins.expect(origin);
+        if flags & FLAG_SUPERSEDED == 0 {
+            prefetch::for_writing(shared.bucket([get(word::TRACE), get(word::TRACE + 1)]));
+        }
     }
 
     /// Copies the oldest record for the callback.
@@ -575,7 +623,8 @@ impl Writer {
 
     /// Counts the buffers, when one of them may have grown.
     pub(crate) fn account_buffers(&self, shared: &Shared) {
-        let scratch = self.scratch.capacity() as u64 + self.evicted.heap_bytes();
+        let key = self.key.capacity() as u64;
+        let scratch = self.scratch.heap_bytes() + self.evicted.heap_bytes() + key;
         shared.counters.scratch_bytes.set(scratch);
     }
 }

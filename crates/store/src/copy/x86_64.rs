@@ -12,7 +12,7 @@ pub(crate) fn store(words: &[AtomicU64], bytes: &[u8]) {
     assert!(bytes.len() <= size_of_val(words));
     // SAFETY: the destination lies inside `words`, whose atomics may be written through a shared reference; it cannot
     // overlap `bytes`, which nobody writes while they are borrowed.
-    unsafe { copy(words.as_ptr().cast_mut().cast(), bytes.as_ptr(), bytes.len()) }
+    unsafe { copy::<true>(words.as_ptr().cast_mut().cast(), bytes.as_ptr(), bytes.len()) }
 }
 
 /// Copies what stands at the begin of `words` to `out`.
@@ -20,7 +20,7 @@ pub(crate) fn store(words: &[AtomicU64], bytes: &[u8]) {
 pub(crate) fn load(words: &[AtomicU64], out: &mut [u8]) {
     assert!(out.len() <= size_of_val(words));
     // SAFETY: the source lies inside `words`; `out` is borrowed exclusively, so the two cannot overlap.
-    unsafe { copy(out.as_mut_ptr(), words.as_ptr().cast(), out.len()) }
+    unsafe { copy::<false>(out.as_mut_ptr(), words.as_ptr().cast(), out.len()) }
 }
 
 /// Copies like `memcpy`, as relaxed atomic accesses of single bytes: on this architecture no byte is ever torn, and
@@ -30,15 +30,25 @@ pub(crate) fn load(words: &[AtomicU64], out: &mut [u8]) {
 /// Both ranges are valid for `len` bytes and do not overlap. One side may be written (`src`) or read (`dst`) concurrently, by
 /// this function only.
 #[inline(always)]
-unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
+unsafe fn copy<const AHEAD: bool>(dst: *mut u8, src: *const u8, len: usize) {
     // SAFETY: the caller's promise; the lengths, and the processor, are what each of these asks for.
     unsafe {
         if len >= 64 {
             // Registers of 64 bytes; and of a generation that does not lower its clock for them.
             if is_x86_feature_detected!("avx512vbmi2") {
-                blocks(dst, src, len, 64, |dst, src| copy_64_at_once(dst, src));
+                blocks(dst, src, len, 64, |dst, src| {
+                    if AHEAD {
+                        ahead(dst);
+                    }
+                    copy_64_at_once(dst, src)
+                });
             } else {
-                blocks(dst, src, len, 64, |dst, src| copy_64(dst, src));
+                blocks(dst, src, len, 64, |dst, src| {
+                    if AHEAD {
+                        ahead(dst);
+                    }
+                    copy_64(dst, src)
+                });
             }
         } else if len >= 16 {
             blocks(dst, src, len, 16, |dst, src| copy_16(dst, src));
@@ -72,6 +82,15 @@ unsafe fn blocks(
             (dst, src) = (dst.add(size), src.add(size));
         }
         block(last_dst, last_src);
+    }
+}
+
+/// Has the line fetched that will be written some records later.
+#[inline(always)]
+fn ahead(dst: *mut u8) {
+    // SAFETY: the instruction changes no register, no flag and no memory, and it does not fault, whatever the address.
+    unsafe {
+        asm!("prefetchw [{d} + 2048]", d = in(reg) dst, options(nostack, preserves_flags, readonly));
     }
 }
 
