@@ -1,5 +1,5 @@
-//! SQLite in memory: one table, three indexes, prepared statements, one transaction a thousand inserts, and a
-//! delete of the oldest row for every insert once the table is full.
+//! SQLite in memory: one table, three indexes, prepared statements, one transaction a thousand inserts (or one an insert, which
+//! is when others could see it), and a delete of the oldest row for every insert once the table is full.
 
 use rusqlite::{Connection, params};
 
@@ -9,10 +9,12 @@ pub(crate) struct Sqlite {
     db: Connection,
     capacity: i64,
     next: i64,
+    /// Inserts in a transaction.
+    batch: i64,
 }
 
 impl Sqlite {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, batch: i64) -> Self {
         let db = Connection::open_in_memory().expect("SQLite opens");
         db.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -23,7 +25,7 @@ impl Sqlite {
              CREATE INDEX by_name ON span (name, id);",
         )
         .expect("the schema is valid");
-        Self { db, capacity: capacity as i64, next: 0 }
+        Self { db, capacity: capacity as i64, next: 0, batch }
     }
 
     fn sum(&self, sql: &str, parameters: impl rusqlite::Params) -> usize {
@@ -46,7 +48,7 @@ impl Sqlite {
 
 impl Candidate for Sqlite {
     fn insert(&mut self, record: &Record<'_>) {
-        if self.next % 1000 == 0 {
+        if self.next % self.batch == 0 {
             if self.next > 0 {
                 self.db.execute_batch("COMMIT").expect("commits");
             }
