@@ -247,7 +247,7 @@ TEST(recorder_takes_in_what_it_exports) {
     /* In JSON too, a record that cannot be read is refused alone. */
     const char *mixed = "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"good\"},{\"traceId\":\"no hex\"}]}]}]}";
     CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_JSON, mixed, strlen(mixed)), FLR_DROPPED);
-    CHECK(strstr(flr_last_error(), "1 could not be read (the first: \"traceId\"") != NULL);
+    CHECK(strstr(flr_last_error(), "1 could not be read (the first: resourceSpans[0].scopeSpans[0].spans[1].traceId: ") != NULL);
     CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_JSON, mixed, strlen(mixed) - 1), FLR_INVALID);
 
     sum.len = 0;
@@ -265,6 +265,14 @@ TEST(recorder_takes_in_what_it_exports) {
     flr_cursor_destroy(cursor);
     flr_recorder_destroy(recorder);
     flr_recorder_destroy(other);
+}
+
+TEST(recorder_says_what_is_wrong_with_a_request) {
+    flr_recorder *recorder = recorder_of(0);
+    const char *no_list = "{\"resourceLogs\":5}";
+    CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_JSON, no_list, strlen(no_list)), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "resourceLogs: 5 where OTLP has a list") != NULL);
+    flr_recorder_destroy(recorder);
 }
 
 TEST(recorder_reads_between_snapshots) {

@@ -143,6 +143,9 @@ fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
     for field in fields(record.wire) {
         match field? {
             (1, value) => record.name = value.bytes()?,
+            (2 | 3 | 12, value) => {
+                value.bytes()?;
+            }
             (number @ (5 | 7 | 9 | 10 | 11), value) => {
                 record.class = METRIC_FIELDS.iter().position(|&f| f == number).unwrap_or(0) as u8;
                 for field in fields(value.bytes()?) {

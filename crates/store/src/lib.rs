@@ -71,6 +71,7 @@ mod cursor;
 mod decode;
 mod encode;
 mod evictions;
+mod explain;
 mod export;
 mod filter;
 mod ingest;

@@ -253,6 +253,26 @@ pub(crate) fn record(signal: Signal) -> &'static Schema {
     }
 }
 
+/// A list of a request: of resources, of scopes, or of records.
+pub(crate) struct List {
+    pub(crate) name: &'static str,
+    pub(crate) of: &'static Schema,
+}
+
+/// The lists that lead from a request to its records.
+pub(crate) fn lists(signal: Signal) -> [List; 3] {
+    let [resources, scopes, records] = match signal {
+        Signal::Traces => [&RESOURCE_SPANS, &SCOPE_SPANS, &SPAN],
+        Signal::Logs => [&RESOURCE_LOGS, &SCOPE_LOGS, &LOG_RECORD],
+        Signal::Metrics => [&RESOURCE_METRICS, &SCOPE_METRICS, &METRIC],
+    };
+    [
+        List { name: list_name(request(signal)), of: resources },
+        List { name: resources.0[1].name, of: scopes },
+        List { name: scopes.0[1].name, of: records },
+    ]
+}
+
 /// The message of an origin key.
 pub(crate) fn origin() -> &'static Schema {
     &ORIGIN
