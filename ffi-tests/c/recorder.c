@@ -269,9 +269,27 @@ TEST(recorder_takes_in_what_it_exports) {
 
 TEST(recorder_says_what_is_wrong_with_a_request) {
     flr_recorder *recorder = recorder_of(0);
+    flr_recorder_stats stats = FLR_RECORDER_STATS_INIT;
     const char *no_list = "{\"resourceLogs\":5}";
     CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_JSON, no_list, strlen(no_list)), FLR_INVALID);
     CHECK(strstr(flr_last_error(), "resourceLogs: 5 where OTLP has a list") != NULL);
+    /* A log record with a trace id of four bytes, and one without any; of two bytes as JSON. */
+    const char bytes[] = "\x0a\x0c\x12\x0a\x12\x06\x4a\x04" "abcd" "\x12\x00";
+    CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_PROTOBUF, bytes, sizeof bytes - 1), FLR_DROPPED);
+    CHECK(strstr(flr_last_error(), "resourceLogs[0].scopeLogs[0].logRecords[0].traceId: 4 bytes where OTLP has 16") != NULL);
+    const char *text = "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"spanId\":\"00ff\"},{\"spanId\":\"\"}]}]}]}";
+    CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_JSON, text, strlen(text)), FLR_DROPPED);
+    CHECK(strstr(flr_last_error(), "logRecords[0].spanId: \"00ff\" where OTLP has 16 hexadecimal digits") != NULL);
+    CHECK_OK(flr_recorder_get_stats(recorder, FLR_SIGNAL_LOGS, &stats));
+    CHECK_EQ(stats.added, 2);
+    /* Nor is an exemplar taken whose span has no such id. */
+    flr_metric metric = FLR_METRIC_INIT;
+    const flr_text exemplar = {"\x22\x02" "ab", 4};
+    metric.metric_type = FLR_METRIC_TYPE_GAUGE;
+    metric.exemplars = &exemplar;
+    metric.exemplar_count = 1;
+    CHECK_EQ(flr_recorder_add_metric(recorder, &metric), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "exemplar") != NULL);
     flr_recorder_destroy(recorder);
 }
 

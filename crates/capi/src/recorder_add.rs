@@ -9,7 +9,7 @@ use std::ffi::c_char;
 use bumpalo::Bump;
 use flightring_store::{
     Added, Buckets, Event, Link, Log, Metric, Number, Point, Span, Temporality, Value,
-    check_message,
+    check_exemplar,
 };
 use smallvec::SmallVec;
 
@@ -275,7 +275,8 @@ pub struct flr_metric {
     pub quantiles: *const flr_quantile,
     /// How many there are.
     pub quantile_count: usize,
-    /// Measurements that stand for the rest: OTLP's Exemplar messages, as bytes. Summaries have none.
+    /// Measurements that stand for the rest: OTLP's Exemplar messages, as bytes, with ids of 16 and 8 bytes or none. Summaries have
+    /// none.
     pub exemplars: *const flr_text,
     /// How many there are.
     pub exemplar_count: usize,
@@ -444,7 +445,7 @@ pub unsafe extern "C" fn flr_recorder_add_metric(
             .map(|&exemplar| {
                 // SAFETY: readable as documented.
                 let message = unsafe { bytes(exemplar)? };
-                check_message(message).map(|()| message).map_err(|error| {
+                check_exemplar(message).map(|()| message).map_err(|error| {
                     invalid(format_args!("an exemplar is not OTLP's message: {error}"))
                 })
             })

@@ -153,7 +153,7 @@ fn a_record_that_json_spoils_is_refused_alone() {
             "/v1/traces",
             r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"good"},{"traceId":"no hex"}]}]}]}"#,
             "rejectedSpans",
-            "resourceSpans[0].scopeSpans[0].spans[1].traceId: \"no hex\" where OTLP has hexadecimal digits",
+            "resourceSpans[0].scopeSpans[0].spans[1].traceId: \"no hex\" where OTLP has 32 hexadecimal digits",
         ),
         (
             "/v1/logs",
@@ -180,6 +180,40 @@ fn a_record_that_json_spoils_is_refused_alone() {
         (&1.into(), &1.into())
     );
     assert_eq!(post(address, "/v1/traces", AS_JSON, b"{\"resourceSpans\":[").status, 400);
+}
+
+/// Ids of a wrong length are refused with their record, in both encodings; one of none is no id.
+#[test]
+fn a_record_with_an_id_of_a_wrong_length_is_refused_alone() {
+    let (_server, address) = start();
+    let ids = |trace: &str, span: &str, parent: &str| json!({ "traceId": trace, "spanId": span, "parentSpanId": parent });
+    let span = "b7ad6b7169203331";
+    let spans = [
+        ids(TRACE, span, ""),
+        ids(&TRACE[..30], span, ""),
+        ids(TRACE, &TRACE[..18], ""),
+        ids(TRACE, span, TRACE),
+        ids("", "", ""),
+    ];
+    let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] }).to_string();
+    let answer = post(address, "/v1/traces", AS_JSON, body.as_bytes());
+    let reply: Json = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, &reply["partialSuccess"]["rejectedSpans"]), (200, &"3".into()));
+    let message = reply["partialSuccess"]["errorMessage"].as_str().unwrap();
+    assert!(
+        message.contains(".spans[1].traceId: \"0af7651916cd43dd8448eb211c8031\" where"),
+        "{message}"
+    );
+
+    // A request, a resource, a scope: a span that is fine, and one whose parent has three bytes.
+    let scope = [&b"\x12\x03\x2a\x01a"[..], b"\x12\x05\x22\x03abc"].concat();
+    let body = [&[0x0a, scope.len() as u8 + 2, 0x12, scope.len() as u8], &scope[..]].concat();
+    let answer = post(address, "/v1/traces", AS_PROTOBUF, &body);
+    let text = String::from_utf8_lossy(&answer.body);
+    assert_eq!((answer.status, &answer.body[2..4]), (200, &b"\x08\x01"[..]), "{text}");
+    let what = "resourceSpans[0].scopeSpans[0].spans[1].parentSpanId: 3 bytes where OTLP has 8";
+    assert!(text.contains(what), "{text}");
+    assert_eq!(get_json(address, "/api/recorder")["traces"]["span_count"], 3);
 }
 
 /// A part of a request whose type is wrong costs that part.

@@ -8,12 +8,12 @@ use crate::schema::Kind::{
 use crate::schema::{Field, Schema};
 use crate::wire::{Value, fields};
 
-/// How deep a record is looked into: as far as to the exemplars of a metric.
+/// How deep a record is looked into: as far as there are ids, those of a metric's exemplars.
 pub(crate) const RECORD: usize = 3;
 /// The fields themselves, and not what is in them.
 pub(crate) const SHALLOW: usize = 0;
 
-/// The first thing that is wrong with a message: the way to it (`.links[2].traceState`) and, behind a colon, what it is.
+/// The first thing that is wrong with a message: the way to it (`.links[2].traceId`) and, behind a colon, what it is.
 /// `None` if nothing is.
 pub(crate) fn explain(schema: &Schema, message: &[u8], depth: usize) -> Option<String> {
     fields(message).enumerate().find_map(|(i, field)| {
@@ -34,10 +34,13 @@ pub(crate) fn explain(schema: &Schema, message: &[u8], depth: usize) -> Option<S
 
 fn wrong_with(field: &Field, value: Value<'_>, depth: usize) -> Option<String> {
     match (field.kind, value) {
+        (Hex(size), Value::Bytes(id)) if !id.is_empty() && id.len() != size => {
+            Some(format!(": {} bytes where OTLP has {size}", id.len()))
+        }
         (Message(inner) | Repeated(inner), Value::Bytes(message)) if depth > 0 => {
             explain(inner, message, depth - 1)
         }
-        (Text | Base64 | Hex | Message(_) | Repeated(_) | RepeatedText, Value::Bytes(_))
+        (Text | Base64 | Hex(_) | Message(_) | Repeated(_) | RepeatedText, Value::Bytes(_))
         | (Bool | Uint | Int64 | Zigzag32, Value::Varint(_))
         | (Fixed32, Value::Fixed32(_))
         | (Fixed64 | SignedFixed64 | Double, Value::Fixed64(_))

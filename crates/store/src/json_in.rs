@@ -223,7 +223,8 @@ impl Member<'_> {
             Message(_) | Repeated(_) => "an object",
             Text | RepeatedText => "a text",
             Base64 => "a text in base64",
-            Hex => "hexadecimal digits",
+            Hex(schema::TRACE_ID) => "32 hexadecimal digits",
+            Hex(_) => "16 hexadecimal digits",
             Bool => "true or false",
             Uint | Fixed32 => "a whole number from 0 to 4294967295",
             Fixed64 | PackedFixed64 | PackedUint64 => {
@@ -297,7 +298,10 @@ impl<'de> Visitor<'de> for Member<'_> {
         match self.field.kind {
             RepeatedText if !self.element => self.put_bytes(None, text),
             Text | RepeatedText => self.put_bytes(Some(text.as_bytes()), text),
-            Hex => self.put_bytes(unhex(text).as_deref(), text),
+            Hex(size) => {
+                let id = unhex(text).filter(|id| id.is_empty() || id.len() == size);
+                self.put_bytes(id.as_deref(), text)
+            }
             Base64 => self.put_bytes(unbase64(text).as_deref(), text),
             kind => self.put(from_text(kind, text), format_args!("{:?}", shown(text))),
         }

@@ -98,7 +98,7 @@ mod writer;
 
 pub use config::{ConfigError, Limits};
 pub use cursor::{Coverage, Cursor};
-pub use decode::Signal;
+pub use decode::{Signal, check_exemplar};
 pub use export::{Export, Form};
 pub use filter::{AttributeFilter, Filter, FilterError, MetricType, Order};
 pub use ingest::{Encoding, IngestError, Ingested};
@@ -110,4 +110,4 @@ pub use record::{Parts, RecordRef};
 pub use recorder::{Recorder, RecorderOptions, Snapshot, SnapshotError};
 pub use stats::{Count, Stats};
 pub use store::{Added, LogStore, MetricStore, TraceStore};
-pub use wire::{WireError, check_message};
+pub use wire::WireError;

@@ -66,6 +66,9 @@ fn a_span_that_cannot_be_read_is_refused_alone() {
         r#"{"attributes":[{"key":"k","value":{"boolValue":"yes"}}]}"#,
         r#"{"events":[{"timeUnixNano":"x"}]}"#,
         r#"{"links":[{"spanId":"g0"}]}"#,
+        r#"{"spanId":"00ff"}"#,
+        r#"{"parentSpanId":"0af7651916cd43dd8448eb211c80319c"}"#,
+        r#"{"traceId":"00f067aa0ba902b7"}"#,
         "5",
         r#""text""#,
         "[]",
@@ -83,7 +86,7 @@ fn a_span_that_cannot_be_read_is_refused_alone() {
     let (_, result) = ingest(Signal::Traces, &spans(r#"{"traceId":"xyz"},{"name":5}"#));
     assert_eq!(
         result.message(),
-        "2 could not be read (the first: resourceSpans[0].scopeSpans[0].spans[1].traceId: \"xyz\" where OTLP has hexadecimal digits)"
+        "2 could not be read (the first: resourceSpans[0].scopeSpans[0].spans[1].traceId: \"xyz\" where OTLP has 32 hexadecimal digits)"
     );
 }
 

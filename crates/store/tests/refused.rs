@@ -5,8 +5,19 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use flightring_store::{Encoding, IngestError, Ingested, Recorder, Signal};
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest as Logs;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as Metrics;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest as Traces;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
+    HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+};
+use opentelemetry_proto::tonic::trace::v1::span::Link;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
+use serde::Serialize;
 
 fn ingest(signal: Signal, encoding: Encoding, body: &[u8]) -> Ingested {
     let recorder = Recorder::new(&Default::default()).unwrap();
@@ -15,8 +26,118 @@ fn ingest(signal: Signal, encoding: Encoding, body: &[u8]) -> Ingested {
     result
 }
 
+/// Both encodings of a request in which all but one record is good.
+fn one_is_refused<R: Message + Serialize>(signal: Signal, request: &R, good: u64, way: &str) {
+    let json = serde_json::to_vec(request).unwrap();
+    for (encoding, body) in [(Encoding::Protobuf, request.encode_to_vec()), (Encoding::Json, json)]
+    {
+        let result = ingest(signal, encoding, &body);
+        assert_eq!(
+            (result.accepted, result.malformed, result.rejected()),
+            (good, 1, 1),
+            "{encoding:?} {way}"
+        );
+        let message = result.message();
+        assert!(message.starts_with("1 could not be read (the first: "), "{message}");
+        assert!(message.contains(&format!("(the first: {way}: ")), "{encoding:?} {way}: {message}");
+    }
+}
+
+fn traces(spans: Vec<Span>) -> Traces {
+    let scope_spans = vec![ScopeSpans::default(), ScopeSpans { spans, ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    Traces { resource_spans }
+}
+
 fn span() -> Span {
     Span { trace_id: vec![1; 16], span_id: vec![2; 8], ..Span::default() }
+}
+
+#[test]
+fn a_span_with_an_id_of_a_wrong_length_is_refused_alone() {
+    for length in (1..=40).chain([255]) {
+        let id = vec![7; length];
+        let link = |trace_id, span_id| Link { trace_id, span_id, ..Link::default() };
+        let mut bad = Vec::new();
+        if length != 16 {
+            bad.push(("traceId", Span { trace_id: id.clone(), ..span() }));
+            let link = link(id.clone(), vec![2; 8]);
+            bad.push(("links[1].traceId", Span { links: vec![Link::default(), link], ..span() }));
+        }
+        if length != 8 {
+            bad.push(("spanId", Span { span_id: id.clone(), ..span() }));
+            bad.push(("parentSpanId", Span { parent_span_id: id.clone(), ..span() }));
+            let link = link(vec![1; 16], id.clone());
+            bad.push(("links[0].spanId", Span { links: vec![link], ..span() }));
+        }
+        for (field, bad) in bad {
+            let request = traces(vec![span(), bad, Span { kind: 5, ..span() }]);
+            let way = format!("resourceSpans[0].scopeSpans[1].spans[1].{field}");
+            one_is_refused(Signal::Traces, &request, 2, &way);
+        }
+    }
+    // Ids that are not known are left out, in JSON often as an empty text.
+    let request = traces(vec![Span { links: vec![Link::default()], ..Span::default() }]);
+    assert_eq!(ingest(Signal::Traces, Encoding::Protobuf, &request.encode_to_vec()).accepted, 1);
+    let empty = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"","spanId":"","parentSpanId":"","links":[{"traceId":""}]}]}]}]}"#;
+    assert_eq!(ingest(Signal::Traces, Encoding::Json, empty).accepted, 1);
+    let empty = [0x0a, 10, 0x12, 8, 0x12, 6, 0x0a, 0, 0x12, 0, 0x22, 0];
+    assert_eq!(ingest(Signal::Traces, Encoding::Protobuf, &empty).accepted, 1);
+}
+
+#[test]
+fn a_log_record_with_an_id_of_a_wrong_length_is_refused_alone() {
+    let request = |record: LogRecord| {
+        let log_records = vec![record, LogRecord { trace_id: vec![1; 16], ..Default::default() }];
+        let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
+        Logs { resource_logs: vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }] }
+    };
+    let way = "resourceLogs[0].scopeLogs[0].logRecords[0]";
+    let bad = LogRecord { trace_id: vec![1; 8], ..LogRecord::default() };
+    one_is_refused(Signal::Logs, &request(bad), 1, &format!("{way}.traceId"));
+    let bad = LogRecord { span_id: vec![1; 16], ..LogRecord::default() };
+    one_is_refused(Signal::Logs, &request(bad), 1, &format!("{way}.spanId"));
+}
+
+#[test]
+fn a_point_with_an_exemplar_of_a_wrong_id_is_refused_alone() {
+    let good = Exemplar { trace_id: vec![1; 16], span_id: vec![2; 8], ..Exemplar::default() };
+    let number = |exemplars| NumberDataPoint { exemplars, ..NumberDataPoint::default() };
+    let all = |bad: &Exemplar| {
+        let (fine, bad) = (vec![good.clone()], vec![good.clone(), bad.clone()]);
+        let points = vec![number(fine.clone()), number(bad.clone())];
+        let gauge = Data::Gauge(Gauge { data_points: points.clone() });
+        let sum = Data::Sum(Sum { data_points: points, ..Sum::default() });
+        let point = |exemplars| HistogramDataPoint { exemplars, ..Default::default() };
+        let data_points = vec![point(fine.clone()), point(bad.clone())];
+        let histogram = Data::Histogram(Histogram { data_points, ..Default::default() });
+        let point = |exemplars| ExponentialHistogramDataPoint { exemplars, ..Default::default() };
+        let data_points = vec![point(fine), point(bad)];
+        let exponential =
+            Data::ExponentialHistogram(ExponentialHistogram { data_points, ..Default::default() });
+        [
+            ("gauge", gauge),
+            ("sum", sum),
+            ("histogram", histogram),
+            ("exponentialHistogram", exponential),
+        ]
+    };
+    for (field, bad) in [
+        ("traceId", Exemplar { trace_id: vec![1; 15], ..good.clone() }),
+        ("spanId", Exemplar { span_id: vec![1; 9], ..good.clone() }),
+    ] {
+        for (member, data) in all(&bad) {
+            let metrics = vec![Metric { data: Some(data), ..Metric::default() }];
+            let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+            let one = ResourceMetrics { scope_metrics, ..ResourceMetrics::default() };
+            let way = format!(
+                "resourceMetrics[1].scopeMetrics[0].metrics[0].{member}.dataPoints[1].exemplars[1].{field}"
+            );
+            let request =
+                Metrics { resource_metrics: vec![ResourceMetrics::default(), one.clone()] };
+            one_is_refused(Signal::Metrics, &request, 1, &way);
+        }
+    }
 }
 
 /// A field whose wire type is not its own, in front of `fields`: the number 1 as a varint.
