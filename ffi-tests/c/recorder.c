@@ -497,6 +497,8 @@ TEST(recorder_limits_bytes_a_record_and_a_trace) {
     span.name.data = large;
     span.name.len = sizeof large;
     CHECK_EQ(flr_recorder_add_span(recorder, &span), FLR_TRUNCATED);
+    /* Said of this as of a buffer that is too small. */
+    CHECK(strcmp(flr_status_text(FLR_TRUNCATED), "it is too large to fit whole") == 0);
     span.name.len = 10;
     CHECK_OK(flr_recorder_add_span(recorder, &span));
     CHECK_EQ(flr_recorder_add_span(recorder, &span), FLR_DROPPED);
