@@ -332,6 +332,43 @@ TEST(recorder_reads_between_snapshots) {
     flr_recorder_destroy(recorder);
 }
 
+TEST(recorder_ends_behind_the_last_number) {
+    flr_recorder_options options = FLR_RECORDER_OPTIONS_INIT;
+    flr_recorder *recorder = NULL;
+    flr_filter filter = FLR_FILTER_INIT;
+    flr_found found = FLR_FOUND_INIT;
+    flr_coverage coverage = FLR_COVERAGE_INIT;
+    flr_cursor *cursor = NULL;
+    /* There are numbers enough behind the first that they never begin again at 0, which in a filter is the start. */
+    options.traces.first_sequence = UINT64_MAX;
+    CHECK_EQ(flr_recorder_create(&options, &recorder), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "first sequence number") != NULL);
+    options.traces.first_sequence = UINT64_MAX / 2;
+    CHECK_OK(flr_recorder_create(&options, &recorder));
+    CHECK_OK(add(recorder, 1, "web", "GET", 0));
+    CHECK_OK(add(recorder, 2, "web", "GET", 0));
+    for (filter.order = FLR_ANSWER_ORDER_NEWEST_FIRST; filter.order <= FLR_ANSWER_ORDER_OLDEST_FIRST; filter.order++) {
+        filter.from_sequence = UINT64_MAX / 2 + 1;
+        CHECK_OK(flr_recorder_query_spans(recorder, &filter, &cursor));
+        CHECK_OK(flr_cursor_next(cursor, &found));
+        CHECK_EQ(found.sequence, UINT64_MAX / 2 + 1);
+        CHECK_EQ(flr_cursor_next(cursor, &found), FLR_END);
+        flr_cursor_destroy(cursor);
+        filter.from_sequence = UINT64_MAX;
+        for (int again = 0; again < 2; again++) {
+            CHECK_OK(flr_recorder_query_spans(recorder, &filter, &cursor));
+            CHECK_EQ(flr_cursor_next(cursor, &found), FLR_END);
+            CHECK_OK(flr_cursor_get_coverage(cursor, &coverage));
+            flr_cursor_destroy(cursor);
+            /* Continued, it has still ended. */
+            filter.from_sequence = coverage.rest_from;
+            filter.to_sequence = coverage.rest_to;
+        }
+        filter.to_sequence = 0;
+    }
+    flr_recorder_destroy(recorder);
+}
+
 struct evictions {
     int calls;
     int destroyed;

@@ -105,7 +105,7 @@ typedef struct {
      */
     uint32_t max_record_bytes;
     /**
-     * The first sequence number.
+     * The first sequence number, below 2^63.
      */
     uint64_t first_sequence;
 } flr_store_limits;

@@ -69,7 +69,7 @@ pub struct flr_store_limits {
     pub max_per_trace: u32,
     /// A record of more bytes than this leaves a placeholder. Default: 65,536.
     pub max_record_bytes: u32,
-    /// The first sequence number.
+    /// The first sequence number, below 2^63.
     pub first_sequence: u64,
 }
 

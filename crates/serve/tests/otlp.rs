@@ -380,6 +380,22 @@ fn snapshots_bound_a_query() {
 }
 
 #[test]
+fn an_answer_that_is_continued_behind_the_last_number_has_ended() {
+    let (_server, address) = start();
+    post(address, "/v1/traces", AS_JSON, spans(2, TRACE).to_string().as_bytes());
+    let last = u64::MAX;
+    for order in ["newest", "oldest"] {
+        for (from, to) in [(last, last), (last, 2), (2, 2)] {
+            let target = format!("/api/traces?order={order}&cursor={from}-{to}");
+            assert_eq!(get_json(address, &target)["records"], json!([]), "{target}");
+        }
+    }
+    // One more is no number any more.
+    let target = "/api/traces?order=oldest&cursor=18446744073709551616-18446744073709551616";
+    assert_eq!(Client::connect(address).get(target).status, 400);
+}
+
+#[test]
 fn new_records_are_followed_live() {
     let (_server, address) = start();
     post(address, "/v1/traces", AS_JSON, spans(1, TRACE).to_string().as_bytes());
