@@ -327,7 +327,6 @@ impl<'a> Ingest<'a> {
     fn resource(&mut self, resource_records: &'a [u8]) {
         let mut head = Head::default();
         fields(resource_records).flatten().for_each(|(number, value)| head.see(number, value));
-        let of_resource = (head.is_wrong || head.strays > 0).then_some(resource_records);
         self.place.scope = 0;
         let mut lost = head.strays;
         for scope_records in messages(resource_records, 2) {
@@ -342,7 +341,7 @@ impl<'a> Ingest<'a> {
             }
             self.place.scope += 1;
         }
-        if let Some(resource_records) = of_resource {
+        if head.is_wrong || head.strays > 0 {
             // What holds no records and cannot be read counts as one.
             self.lose(0, lost.max(1), resource_records);
         }
