@@ -182,7 +182,7 @@ fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> 
         }
         let reason = match request {
             Ok(request) => match protobuf(store, &request, now)? {
-                nothing if nothing == Ingested::default() => ": the metric has no point".to_owned(),
+                nothing if nothing == Ingested::default() => "the metric has no point".to_owned(),
                 mut taken => {
                     if let Some(what) = taken.first_malformed.strip_prefix(&path) {
                         taken.first_malformed = at_line(n, what);
@@ -198,9 +198,9 @@ fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> 
     Ok(result)
 }
 
+/// What is wrong with a line, which may begin with the way to it.
 fn at_line(index: usize, what: &str) -> String {
-    let way = if what.starts_with('.') { ": " } else { "" };
-    format!("line {}{way}{}", index + 1, what.trim_start_matches('.'))
+    format!("line {}: {}", index + 1, what.trim_start_matches(['.', ':', ' ']))
 }
 
 fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestError> {

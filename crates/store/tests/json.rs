@@ -256,10 +256,31 @@ fn text_that_is_not_quite_unicode_is_taken() {
     let result = recorder.ingest(Signal::Logs, Encoding::Ndjson, line).unwrap();
     assert_eq!((result.accepted, result.malformed), (1, 1));
     assert!(
-        result.message().contains("line 2: eventName: 7 where OTLP has a text"),
+        result.message().contains("(the first: line 2: eventName: 7 where OTLP has a text)"),
         "{}",
         result.message()
     );
+}
+
+#[test]
+fn a_line_that_is_refused_is_named() {
+    for (signal, line, what) in [
+        (Signal::Traces, "{}", "the line has no member of a record"),
+        (Signal::Traces, "[1]", "invalid type: sequence, expected an object"),
+        (
+            Signal::Traces,
+            r#"{"links":[{"traceId":"0f"}]}"#,
+            r#"links[0].traceId: "0f" where OTLP has 32 hexadecimal digits"#,
+        ),
+        (Signal::Metrics, r#"{"name":"m"}"#, "the metric has no data"),
+        (Signal::Metrics, r#"{"name":"m","gauge":{}}"#, "the metric has no point"),
+    ] {
+        let recorder = Recorder::new(&Default::default()).unwrap();
+        let body = format!("\n{line}\n");
+        let result = recorder.ingest(signal, Encoding::Ndjson, body.as_bytes()).unwrap();
+        assert_eq!((result.accepted, result.malformed), (0, 1), "{line}");
+        assert_eq!(result.first_malformed, format!("line 2: {what}"));
+    }
 }
 
 #[test]
