@@ -16,7 +16,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     let top = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for watched in ["ffi-tests/c", "include", "crates/capi/src", "ffi-tests/build.rs"] {
+    for watched in
+        ["ffi-tests/c", "ffi-tests/benches", "include", "crates/capi/src", "ffi-tests/build.rs"]
+    {
         println!("cargo::rerun-if-changed={}", top.join(watched).display());
     }
 
@@ -46,6 +48,7 @@ fn main() -> Result<()> {
 
     compile(&top, &c, false, "flrtests_c");
     compile(&top, &cpp, true, "flrtests_cpp");
+    compile(&top, &[top.join("ffi-tests/benches/recorder.c")], false, "flrbench_c");
     println!("cargo::rustc-link-lib=dl");
     println!("cargo::rustc-link-lib=pthread");
     Ok(())

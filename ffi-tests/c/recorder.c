@@ -247,7 +247,7 @@ TEST(recorder_takes_in_what_it_exports) {
     /* In JSON too, a record that cannot be read is refused alone. */
     const char *mixed = "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"good\"},{\"traceId\":\"no hex\"}]}]}]}";
     CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_JSON, mixed, strlen(mixed)), FLR_DROPPED);
-    CHECK(strstr(flr_last_error(), "1 could not be read (the first: \"traceId\"") != NULL);
+    CHECK(strstr(flr_last_error(), "1 could not be read (the first: resourceSpans[0].scopeSpans[0].spans[1].traceId: ") != NULL);
     CHECK_EQ(flr_recorder_ingest_otlp(other, FLR_SIGNAL_TRACES, FLR_OTLP_JSON, mixed, strlen(mixed) - 1), FLR_INVALID);
 
     sum.len = 0;
@@ -265,6 +265,32 @@ TEST(recorder_takes_in_what_it_exports) {
     flr_cursor_destroy(cursor);
     flr_recorder_destroy(recorder);
     flr_recorder_destroy(other);
+}
+
+TEST(recorder_says_what_is_wrong_with_a_request) {
+    flr_recorder *recorder = recorder_of(0);
+    flr_recorder_stats stats = FLR_RECORDER_STATS_INIT;
+    const char *no_list = "{\"resourceLogs\":5}";
+    CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_JSON, no_list, strlen(no_list)), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "resourceLogs: 5 where OTLP has a list") != NULL);
+    /* A log record with a trace id of four bytes, and one without any; of two bytes as JSON. */
+    const char bytes[] = "\x0a\x0c\x12\x0a\x12\x06\x4a\x04" "abcd" "\x12\x00";
+    CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_PROTOBUF, bytes, sizeof bytes - 1), FLR_DROPPED);
+    CHECK(strstr(flr_last_error(), "resourceLogs[0].scopeLogs[0].logRecords[0].traceId: 4 bytes where OTLP has 16") != NULL);
+    const char *text = "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"spanId\":\"00ff\"},{\"spanId\":\"\"}]}]}]}";
+    CHECK_EQ(flr_recorder_ingest_otlp(recorder, FLR_SIGNAL_LOGS, FLR_OTLP_JSON, text, strlen(text)), FLR_DROPPED);
+    CHECK(strstr(flr_last_error(), "logRecords[0].spanId: \"00ff\" where OTLP has 16 hexadecimal digits") != NULL);
+    CHECK_OK(flr_recorder_get_stats(recorder, FLR_SIGNAL_LOGS, &stats));
+    CHECK_EQ(stats.added, 2);
+    /* Nor is an exemplar taken whose span has no such id. */
+    flr_metric metric = FLR_METRIC_INIT;
+    const flr_text exemplar = {"\x22\x02" "ab", 4};
+    metric.metric_type = FLR_METRIC_TYPE_GAUGE;
+    metric.exemplars = &exemplar;
+    metric.exemplar_count = 1;
+    CHECK_EQ(flr_recorder_add_metric(recorder, &metric), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "exemplar") != NULL);
+    flr_recorder_destroy(recorder);
 }
 
 TEST(recorder_reads_between_snapshots) {
@@ -303,6 +329,43 @@ TEST(recorder_reads_between_snapshots) {
     CHECK_EQ(flr_recorder_snapshot(recorder, NULL), FLR_INVALID);
     CHECK_OK(flr_recorder_stats_json(recorder, json, sizeof json, NULL));
     CHECK(strncmp(json, "{", 1) == 0);
+    flr_recorder_destroy(recorder);
+}
+
+TEST(recorder_ends_behind_the_last_number) {
+    flr_recorder_options options = FLR_RECORDER_OPTIONS_INIT;
+    flr_recorder *recorder = NULL;
+    flr_filter filter = FLR_FILTER_INIT;
+    flr_found found = FLR_FOUND_INIT;
+    flr_coverage coverage = FLR_COVERAGE_INIT;
+    flr_cursor *cursor = NULL;
+    /* There are numbers enough behind the first that they never begin again at 0, which in a filter is the start. */
+    options.traces.first_sequence = UINT64_MAX;
+    CHECK_EQ(flr_recorder_create(&options, &recorder), FLR_INVALID);
+    CHECK(strstr(flr_last_error(), "first sequence number") != NULL);
+    options.traces.first_sequence = UINT64_MAX / 2;
+    CHECK_OK(flr_recorder_create(&options, &recorder));
+    CHECK_OK(add(recorder, 1, "web", "GET", 0));
+    CHECK_OK(add(recorder, 2, "web", "GET", 0));
+    for (filter.order = FLR_ANSWER_ORDER_NEWEST_FIRST; filter.order <= FLR_ANSWER_ORDER_OLDEST_FIRST; filter.order++) {
+        filter.from_sequence = UINT64_MAX / 2 + 1;
+        CHECK_OK(flr_recorder_query_spans(recorder, &filter, &cursor));
+        CHECK_OK(flr_cursor_next(cursor, &found));
+        CHECK_EQ(found.sequence, UINT64_MAX / 2 + 1);
+        CHECK_EQ(flr_cursor_next(cursor, &found), FLR_END);
+        flr_cursor_destroy(cursor);
+        filter.from_sequence = UINT64_MAX;
+        for (int again = 0; again < 2; again++) {
+            CHECK_OK(flr_recorder_query_spans(recorder, &filter, &cursor));
+            CHECK_EQ(flr_cursor_next(cursor, &found), FLR_END);
+            CHECK_OK(flr_cursor_get_coverage(cursor, &coverage));
+            flr_cursor_destroy(cursor);
+            /* Continued, it has still ended. */
+            filter.from_sequence = coverage.rest_from;
+            filter.to_sequence = coverage.rest_to;
+        }
+        filter.to_sequence = 0;
+    }
     flr_recorder_destroy(recorder);
 }
 
@@ -471,6 +534,8 @@ TEST(recorder_limits_bytes_a_record_and_a_trace) {
     span.name.data = large;
     span.name.len = sizeof large;
     CHECK_EQ(flr_recorder_add_span(recorder, &span), FLR_TRUNCATED);
+    /* Said of this as of a buffer that is too small. */
+    CHECK(strcmp(flr_status_text(FLR_TRUNCATED), "it is too large to fit whole") == 0);
     span.name.len = 10;
     CHECK_OK(flr_recorder_add_span(recorder, &span));
     CHECK_EQ(flr_recorder_add_span(recorder, &span), FLR_DROPPED);

@@ -28,7 +28,8 @@ TEST(recorder_takes_every_type_of_metric) {
     static const uint64_t positive[3] = {1, 2, 300}, negative[1] = {7};
     static const flr_quantile quantiles[2] = {{0.5, 10.25}, {0.99, 80.0}};
     /* An Exemplar message: as_double (field 3) 1.5, trace id (field 5). */
-    static const unsigned char exemplar[] = {0x19, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 0x2a, 2, 0xab, 0xcd};
+    static const unsigned char exemplar[] = {0x19, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 0x2a, 16, 0xab, 0xcd, 0, 0,
+                                             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11};
     flr_recorder *recorder = NULL;
     flr_metric metric = FLR_METRIC_INIT;
     flr_text exemplars[2];
@@ -64,7 +65,7 @@ TEST(recorder_takes_every_type_of_metric) {
     has(json, "\"offset\":-3");
     has(json, "\"bucketCounts\":[\"7\"]");
     has(json, "\"offset\":4");
-    has(json, "\"traceId\":\"abcd\"");
+    has(json, "\"traceId\":\"abcd0000000000000000000000000011\"");
     has(json, "\"asDouble\":1.5");
 
     metric.exemplar_count = 0;
@@ -83,7 +84,7 @@ TEST(recorder_takes_every_type_of_metric) {
     CHECK_OK(flr_recorder_add_metric(recorder, &metric));
     newest(recorder, FLR_SIGNAL_METRICS, json, sizeof json);
     has(json, "\"type\":\"gauge\"");
-    has(json, "\"traceId\":\"abcd\"");
+    has(json, "\"traceId\":\"abcd0000000000000000000000000011\"");
 
     exemplars[0].len = sizeof exemplar - 1;
     CHECK_EQ(flr_recorder_add_metric(recorder, &metric), FLR_INVALID);

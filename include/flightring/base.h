@@ -92,7 +92,10 @@ enum {
     FLR_END = 2,
     /** The time given was over first. */
     FLR_TIMEOUT = 3,
-    /** The destination was too small: what fits was written, and the full size was reported. */
+    /**
+     * It is too large to fit whole. Of what a function writes for the caller, the full size was reported, and as much of it was
+     * written as the function says; of a record that is larger than a record may be, a placeholder is held.
+     */
     FLR_TRUNCATED = 4,
     /** The offset lies beyond everything written: it is from another life of the buffer. */
     FLR_FUTURE = 5,

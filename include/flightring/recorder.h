@@ -105,7 +105,7 @@ typedef struct {
      */
     uint32_t max_record_bytes;
     /**
-     * The first sequence number.
+     * The first sequence number, below 2^63.
      */
     uint64_t first_sequence;
 } flr_store_limits;
@@ -167,7 +167,8 @@ flr_status flr_recorder_create(const flr_recorder_options *options,
  * OpenTelemetry exporters post to /v1/traces, /v1/logs and /v1/metrics; or lines that flr_cursor_export() made. At most
  * 64 MiB.
  *
- * FLR_DROPPED: some of its records were refused, and the others taken; flr_last_error() says how many and why. Errors, after
+ * FLR_DROPPED: some of its records were refused, and the others taken; flr_last_error() says how many, and of the first where it
+ * stands and why. An id has all of its bytes, 16 of a trace and 8 of a span, or none. Errors, after
  * which nothing of it is held: FLR_INVALID when it is no such request, or no JSON; FLR_TOO_LARGE; FLR_FORKED. Text that is not
  * quite Unicode is taken, in JSON with U+FFFD in place of what is no character.
  */

@@ -475,7 +475,8 @@ typedef struct {
      */
     size_t quantile_count;
     /**
-     * Measurements that stand for the rest: OTLP's Exemplar messages, as bytes. Summaries have none.
+     * Measurements that stand for the rest: OTLP's Exemplar messages, as bytes, with ids of 16 and 8 bytes or none. Summaries have
+     * none.
      */
     const flr_text *exemplars;
     /**

@@ -69,7 +69,7 @@ pub struct flr_store_limits {
     pub max_per_trace: u32,
     /// A record of more bytes than this leaves a placeholder. Default: 65,536.
     pub max_record_bytes: u32,
-    /// The first sequence number.
+    /// The first sequence number, below 2^63.
     pub first_sequence: u64,
 }
 
@@ -170,7 +170,8 @@ pub(crate) fn signal_of(signal: i32) -> Result<Signal, flr_status> {
 /// OpenTelemetry exporters post to /v1/traces, /v1/logs and /v1/metrics; or lines that flr_cursor_export() made. At most
 /// 64 MiB.
 ///
-/// FLR_DROPPED: some of its records were refused, and the others taken; flr_last_error() says how many and why. Errors, after
+/// FLR_DROPPED: some of its records were refused, and the others taken; flr_last_error() says how many, and of the first where it
+/// stands and why. An id has all of its bytes, 16 of a trace and 8 of a span, or none. Errors, after
 /// which nothing of it is held: FLR_INVALID when it is no such request, or no JSON; FLR_TOO_LARGE; FLR_FORKED. Text that is not
 /// quite Unicode is taken, in JSON with U+FFFD in place of what is no character.
 #[unsafe(no_mangle)]

@@ -5,16 +5,17 @@
 //! long as a record has at most 16 attributes and no events, links, or lists in attributes.
 
 use std::ffi::c_char;
+use std::mem::MaybeUninit;
 
 use bumpalo::Bump;
 use flightring_store::{
     Added, Buckets, Event, Link, Log, Metric, Number, Point, Span, Temporality, Value,
-    check_message,
+    check_exemplar,
 };
 use smallvec::SmallVec;
 
 use crate::flr_status;
-use crate::given::{Attributes, array, bytes, put_attributes, small, text};
+use crate::given::{Room, array, attributes_in, bytes, small, text};
 use crate::guard::guard;
 use crate::handle;
 use crate::logger_options::unknown;
@@ -275,7 +276,8 @@ pub struct flr_metric {
     pub quantiles: *const flr_quantile,
     /// How many there are.
     pub quantile_count: usize,
-    /// Measurements that stand for the rest: OTLP's Exemplar messages, as bytes. Summaries have none.
+    /// Measurements that stand for the rest: OTLP's Exemplar messages, as bytes, with ids of 16 and 8 bytes or none. Summaries have
+    /// none.
     pub exemplars: *const flr_text,
     /// How many there are.
     pub exemplar_count: usize,
@@ -313,47 +315,19 @@ pub unsafe extern "C" fn flr_recorder_add_span(
     span: *const flr_span,
 ) -> flr_status {
     guard(|| {
+        let mut copy = MaybeUninit::uninit();
         // SAFETY: a live recorder, and a struct that begins with its size, as documented.
-        let (store, given) = unsafe { (handle::get(recorder)?.traces(), sized::read(span)?) };
-        let (lists, mut attributes) = (Bump::new(), Attributes::new());
+        let (store, given) =
+            unsafe { (handle::get(recorder)?.traces(), sized::view(span, &mut copy)?) };
+        let (lists, mut room) = (Bump::new(), Room::new());
         // SAFETY: arrays and texts as documented, here and below.
-        unsafe {
-            put_attributes(&mut attributes, given.attributes, given.attribute_count, &lists)?;
+        let attributes =
+            unsafe { room.attributes(given.attributes, given.attribute_count, &lists)? };
+        let (mut events, mut links): (&[Event<'_>], &[Link<'_>]) = (&[], &[]);
+        if (given.event_count, given.link_count) != (0, 0) {
+            // SAFETY: as above.
+            (events, links) = unsafe { (events_of(given, &lists)?, links_of(given, &lists)?) };
         }
-        // SAFETY: as above.
-        let given_events = unsafe { array(given.events, given.event_count, "events")? };
-        // SAFETY: as above.
-        let given_links = unsafe { array(given.links, given.link_count, "links")? };
-        let inner = given_events
-            .iter()
-            .map(|event| (event.attributes, event.attribute_count))
-            .chain(given_links.iter().map(|link| (link.attributes, link.attribute_count)))
-            .map(|(data, count)| {
-                let mut attributes = Attributes::new();
-                // SAFETY: as above.
-                unsafe { put_attributes(&mut attributes, data, count, &lists)? };
-                Ok(attributes)
-            })
-            .collect::<Result<Vec<_>, flr_status>>()?;
-        let (of_events, of_links) = inner.split_at(given_events.len());
-        let events = given_events
-            .iter()
-            .zip(of_events)
-            .map(|(event, attributes)| {
-                // SAFETY: as above.
-                let name = unsafe { text(event.name, "an event's name")? };
-                Ok(Event { time_ns: event.time_ns, name, attributes })
-            })
-            .collect::<Result<Vec<_>, flr_status>>()?;
-        let links = given_links
-            .iter()
-            .zip(of_links)
-            .map(|(link, attributes)| Link {
-                trace_id: link.trace_id,
-                span_id: link.span_id,
-                attributes,
-            })
-            .collect::<Vec<_>>();
         // SAFETY: as above.
         let (name, service, status_message) = unsafe {
             (
@@ -375,12 +349,40 @@ pub unsafe extern "C" fn flr_recorder_add_span(
                 end_ns: given.end_ns,
                 status: small(given.status, 2, "status")?,
                 status_message,
-                attributes: &attributes,
-                events: &events,
-                links: &links,
+                attributes,
+                events,
+                links,
             }
         )
     })
+}
+
+#[inline(never)]
+unsafe fn events_of<'a>(given: &flr_span, lists: &'a Bump) -> Result<&'a [Event<'a>], flr_status> {
+    // SAFETY: an array as documented.
+    let events = unsafe { array(given.events, given.event_count, "events")? };
+    let one = |i: usize| {
+        let flr_span_event { time_ns, name, attributes, attribute_count } = events[i];
+        // SAFETY: a text and an array as documented.
+        let (name, attributes) = unsafe {
+            (text(name, "an event's name")?, attributes_in(lists, attributes, attribute_count)?)
+        };
+        Ok(Event { time_ns, name, attributes })
+    };
+    Ok(lists.alloc_slice_try_fill_with(events.len(), one)?)
+}
+
+#[inline(never)]
+unsafe fn links_of<'a>(given: &flr_span, lists: &'a Bump) -> Result<&'a [Link<'a>], flr_status> {
+    // SAFETY: an array as documented.
+    let links = unsafe { array(given.links, given.link_count, "links")? };
+    let one = |i: usize| {
+        let flr_span_link { trace_id, span_id, attributes, attribute_count } = links[i];
+        // SAFETY: an array as documented.
+        let attributes = unsafe { attributes_in(lists, attributes, attribute_count)? };
+        Ok(Link { trace_id, span_id, attributes })
+    };
+    Ok(lists.alloc_slice_try_fill_with(links.len(), one)?)
 }
 
 /// Copies a log record in. Returns as flr_recorder_add_span().
@@ -390,13 +392,17 @@ pub unsafe extern "C" fn flr_recorder_add_log(
     log: *const flr_log_entry,
 ) -> flr_status {
     guard(|| {
+        let mut copy = MaybeUninit::uninit();
         // SAFETY: a live recorder, and a struct that begins with its size, as documented.
-        let (store, given) = unsafe { (handle::get(recorder)?.logs(), sized::read(log)?) };
-        let (lists, mut attributes) = (Bump::new(), Attributes::new());
+        let (store, given) =
+            unsafe { (handle::get(recorder)?.logs(), sized::view(log, &mut copy)?) };
+        let (lists, mut room) = (Bump::new(), Room::new());
         // SAFETY: arrays and texts as documented.
-        let body = unsafe {
-            put_attributes(&mut attributes, given.attributes, given.attribute_count, &lists)?;
-            text(given.body, "body")?
+        let (attributes, body) = unsafe {
+            (
+                room.attributes(given.attributes, given.attribute_count, &lists)?,
+                text(given.body, "body")?,
+            )
         };
         // SAFETY: as above.
         let (severity_text, service, event_name) = unsafe {
@@ -418,7 +424,7 @@ pub unsafe extern "C" fn flr_recorder_add_log(
                 span_id: given.span_id,
                 service,
                 event_name,
-                attributes: &attributes,
+                attributes,
             }
         )
     })
@@ -431,20 +437,24 @@ pub unsafe extern "C" fn flr_recorder_add_metric(
     metric: *const flr_metric,
 ) -> flr_status {
     guard(|| {
+        let mut copy = MaybeUninit::uninit();
         // SAFETY: a live recorder, and a struct that begins with its size, as documented.
-        let (store, given) = unsafe { (handle::get(recorder)?.metrics(), sized::read(metric)?) };
-        let (lists, mut attributes) = (Bump::new(), Attributes::new());
+        let (store, given) =
+            unsafe { (handle::get(recorder)?.metrics(), sized::view(metric, &mut copy)?) };
+        let (lists, mut room) = (Bump::new(), Room::new());
         // SAFETY: arrays and texts as documented.
-        let given_exemplars = unsafe {
-            put_attributes(&mut attributes, given.attributes, given.attribute_count, &lists)?;
-            array(given.exemplars, given.exemplar_count, "exemplars")?
+        let (attributes, given_exemplars) = unsafe {
+            (
+                room.attributes(given.attributes, given.attribute_count, &lists)?,
+                array(given.exemplars, given.exemplar_count, "exemplars")?,
+            )
         };
         let exemplars = given_exemplars
             .iter()
             .map(|&exemplar| {
                 // SAFETY: readable as documented.
                 let message = unsafe { bytes(exemplar)? };
-                check_message(message).map(|()| message).map_err(|error| {
+                check_exemplar(message).map(|()| message).map_err(|error| {
                     invalid(format_args!("an exemplar is not OTLP's message: {error}"))
                 })
             })
@@ -469,7 +479,7 @@ pub unsafe extern "C" fn flr_recorder_add_metric(
         };
         let quantiles =
             given_quantiles.iter().map(|q| (q.quantile, q.value)).collect::<SmallVec<[_; 8]>>();
-        let point = point_of(&given, buckets, negative, bounds, &quantiles)?;
+        let point = point_of(given, buckets, negative, bounds, &quantiles)?;
         let metric = Metric {
             name,
             unit,
@@ -478,7 +488,7 @@ pub unsafe extern "C" fn flr_recorder_add_metric(
             time_ns: given.time_ns,
             start_ns: given.start_ns,
             point,
-            attributes: &attributes,
+            attributes,
             exemplars: &exemplars,
         };
         add_to!(store, metric)

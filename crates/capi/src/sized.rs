@@ -70,6 +70,37 @@ pub(crate) unsafe fn read<T: SizedStruct>(from: *const T) -> Result<T, flr_statu
     Ok(unsafe { value.assume_init() })
 }
 
+/// [`read`] for structs that are read so often that it matters: the caller's own, if it is whole and aligned, and otherwise a copy
+/// in `copy`. What a program has just written member by member cannot be copied in larger pieces before it has left the store
+/// buffer; its members can be read.
+///
+/// # Safety
+/// As for [`read`], and nothing changes the struct while what is returned is used.
+#[inline(always)]
+pub(crate) unsafe fn view<T: SizedStruct>(
+    from: *const T,
+    copy: &mut MaybeUninit<T>,
+) -> Result<&T, flr_status> {
+    // SAFETY: passed on.
+    let size = unsafe { declared_size(from)? };
+    if size == size_of::<T>() && from.is_aligned() {
+        // SAFETY: not NULL, aligned, as large as a T, whose fields C's own values are valid for, by the trait's contract.
+        return Ok(unsafe { &*from });
+    }
+    // SAFETY: passed on.
+    unsafe { view_of_copy(from, copy) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn view_of_copy<T: SizedStruct>(
+    from: *const T,
+    copy: &mut MaybeUninit<T>,
+) -> Result<&T, flr_status> {
+    // SAFETY: passed on.
+    Ok(copy.write(unsafe { read(from)? }))
+}
+
 /// Checks an output struct before there is anything to write, so that a call can fail without side effects.
 ///
 /// # Safety
@@ -213,5 +244,29 @@ mod tests {
             let seen = |one: &Newer| (one.known, one.c);
             assert_eq!(seen(&made), seen(&copied));
         }
+    }
+
+    #[test]
+    fn a_view_is_of_the_callers_own_struct_or_of_a_copy() {
+        let view = |from: *const Options| {
+            let mut copy = MaybeUninit::uninit();
+            // SAFETY: what is passed below is readable for as many bytes as it says.
+            unsafe { view(from, &mut copy).map(|seen| (*seen, ptr::eq(seen, from))) }
+        };
+        let view_newer = |size, c| view(ptr::from_ref(&newer(size, c)).cast());
+        let (whole, invalid) = (newer(16, 0).known, Err(flr_status::INVALID));
+        assert_eq!(view(&whole), Ok((whole, true)));
+        assert_eq!(view_newer(8, 0), Ok((Options { struct_size: 8, b: 0, ..whole }, false)));
+        assert_eq!(view_newer(24, 0), Ok((Options { struct_size: 24, ..whole }, false)));
+        assert_eq!(
+            (view_newer(24, 9), view_newer(0, 0), view(ptr::null())),
+            (invalid, invalid, invalid)
+        );
+        let mut bytes = [0_u8; 32];
+        let odd = (1..9).find(|&at| !bytes[at..].as_ptr().cast::<Options>().is_aligned()).unwrap();
+        let misaligned = bytes[odd..].as_mut_ptr().cast::<Options>();
+        // SAFETY: there is room for it behind `odd`.
+        unsafe { misaligned.write_unaligned(whole) };
+        assert_eq!(view(misaligned), Ok((whole, false)));
     }
 }

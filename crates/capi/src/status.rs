@@ -63,8 +63,8 @@ statuses! {
     END = 2, c"there is nothing more";
     /// The time was over first.
     TIMEOUT = 3, c"the time was over first";
-    /// The destination was too small.
-    TRUNCATED = 4, c"the destination was too small for all of it";
+    /// It did not fit whole, into a destination or into a store.
+    TRUNCATED = 4, c"it is too large to fit whole";
     /// Beyond everything written.
     FUTURE = 5, c"the offset lies beyond everything written";
     /// Closed before.

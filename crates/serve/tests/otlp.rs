@@ -140,34 +140,39 @@ fn refused_records_are_a_partial_success_and_a_broken_request_none_at_all() {
     let broken = post(address, "/v1/logs", AS_JSON, b"{\"resourceLogs\": 5}");
     let reply: Json = serde_json::from_slice(&broken.body).unwrap();
     assert_eq!((broken.status, &reply["code"]), (400, &3.into()));
+    let why = "not an OTLP request in JSON: resourceLogs: 5 where OTLP has a list";
+    assert_eq!(reply["message"], why);
     assert_eq!(post(address, "/v1/metrics", AS_PROTOBUF, b"").status, 200);
 }
 
 #[test]
 fn a_record_that_json_spoils_is_refused_alone() {
     let (_server, address) = start();
-    for (path, body, rejected) in [
+    for (path, body, rejected, what) in [
         (
             "/v1/traces",
             r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"good"},{"traceId":"no hex"}]}]}]}"#,
             "rejectedSpans",
+            "resourceSpans[0].scopeSpans[0].spans[1].traceId: \"no hex\" where OTLP has 32 hexadecimal digits",
         ),
         (
             "/v1/logs",
             r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":"INFO"},{"severityNumber":9}]}]}]}"#,
             "rejectedLogRecords",
+            "resourceLogs[0].scopeLogs[0].logRecords[0].severityNumber: \"INFO\" where OTLP has a whole number",
         ),
         (
             "/v1/metrics",
             r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{"asInt":"x"},{"asInt":1}]}}]}]}]}"#,
             "rejectedDataPoints",
+            "resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints[0].asInt: \"x\" where OTLP has a whole number",
         ),
     ] {
         let answer = post(address, path, AS_JSON, body.as_bytes());
         let reply: Json = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!((answer.status, &reply["partialSuccess"][rejected]), (200, &"1".into()));
         let message = reply["partialSuccess"]["errorMessage"].as_str().unwrap();
-        assert!(message.starts_with("1 could not be read (the first: \""), "{message}");
+        assert!(message.contains(&format!("1 could not be read (the first: {what}")), "{message}");
     }
     let stats = get_json(address, "/api/recorder");
     assert_eq!(
@@ -175,6 +180,75 @@ fn a_record_that_json_spoils_is_refused_alone() {
         (&1.into(), &1.into())
     );
     assert_eq!(post(address, "/v1/traces", AS_JSON, b"{\"resourceSpans\":[").status, 400);
+}
+
+/// Ids of a wrong length are refused with their record, in both encodings; one of none is no id.
+#[test]
+fn a_record_with_an_id_of_a_wrong_length_is_refused_alone() {
+    let (_server, address) = start();
+    let ids = |trace: &str, span: &str, parent: &str| json!({ "traceId": trace, "spanId": span, "parentSpanId": parent });
+    let span = "b7ad6b7169203331";
+    let spans = [
+        ids(TRACE, span, ""),
+        ids(&TRACE[..30], span, ""),
+        ids(TRACE, &TRACE[..18], ""),
+        ids(TRACE, span, TRACE),
+        ids("", "", ""),
+    ];
+    let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] }).to_string();
+    let answer = post(address, "/v1/traces", AS_JSON, body.as_bytes());
+    let reply: Json = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, &reply["partialSuccess"]["rejectedSpans"]), (200, &"3".into()));
+    let message = reply["partialSuccess"]["errorMessage"].as_str().unwrap();
+    assert!(
+        message.contains(".spans[1].traceId: \"0af7651916cd43dd8448eb211c8031\" where"),
+        "{message}"
+    );
+
+    // A request, a resource, a scope: a span that is fine, and one whose parent has three bytes.
+    let scope = [&b"\x12\x03\x2a\x01a"[..], b"\x12\x05\x22\x03abc"].concat();
+    let body = [&[0x0a, scope.len() as u8 + 2, 0x12, scope.len() as u8], &scope[..]].concat();
+    let answer = post(address, "/v1/traces", AS_PROTOBUF, &body);
+    let text = String::from_utf8_lossy(&answer.body);
+    assert_eq!((answer.status, &answer.body[2..4]), (200, &b"\x08\x01"[..]), "{text}");
+    let what = "resourceSpans[0].scopeSpans[0].spans[1].parentSpanId: 3 bytes where OTLP has 8";
+    assert!(text.contains(what), "{text}");
+    assert_eq!(get_json(address, "/api/recorder")["traces"]["span_count"], 3);
+}
+
+/// A part of a request whose type is wrong costs that part.
+#[test]
+fn a_wrong_type_in_a_request_costs_its_own_part() {
+    let (_server, address) = start();
+    let fine = r#"{"scopeLogs":[{"logRecords":[{}]}]}"#;
+    for (broken, lost) in [
+        ("5", "1"),
+        (r#"{"scopeLogs":5}"#, "1"),
+        (r#"{"scopeLogs":[{"logRecords":5}]}"#, "1"),
+        (r#"{"resource":[],"scopeLogs":[{"logRecords":[{},{}]}]}"#, "2"),
+        (r#"{"scopeLogs":[{"scope":5,"logRecords":[{},{}]}]}"#, "2"),
+    ] {
+        let before = get_json(address, "/api/recorder")["logs"]["log_count"].as_u64().unwrap();
+        let body = format!(r#"{{"resourceLogs":[{fine},{broken},{fine}]}}"#);
+        let answer = post(address, "/v1/logs", AS_JSON, body.as_bytes());
+        let reply: Json = serde_json::from_slice(&answer.body).unwrap();
+        let partial = &reply["partialSuccess"];
+        assert_eq!(
+            (answer.status, &partial["rejectedLogRecords"]),
+            (200, &lost.into()),
+            "{broken}"
+        );
+        let message = partial["errorMessage"].as_str().unwrap();
+        assert!(message.contains("(the first: resourceLogs[1]"), "{message}");
+        assert_eq!(get_json(address, "/api/recorder")["logs"]["log_count"], before + 2);
+    }
+    // The same with a wrong wire type, of a scope: what is beside it is taken.
+    let fine = b"\x0a\x04\x12\x02\x12\x00";
+    let body = [&fine[..], b"\x0a\x08\x12\x06\x08\x01\x12\x00\x12\x00", fine].concat();
+    let answer = post(address, "/v1/logs", AS_PROTOBUF, &body);
+    let text = String::from_utf8_lossy(&answer.body);
+    assert_eq!((answer.status, answer.body.get(2..4)), (200, Some(&b"\x08\x02"[..])), "{text}");
+    assert!(text.contains("resourceLogs[1].scopeLogs[0].scope: its wire type"), "{text}");
 }
 
 #[test]
@@ -303,6 +377,22 @@ fn snapshots_bound_a_query() {
     assert_eq!(found["records"].as_array().unwrap().len(), 1);
     assert_eq!(found["records"][0]["traceId"], second.as_str());
     assert_eq!(get_json(address, "/api/snapshots")["snapshots"][0]["name"], "before deploy");
+}
+
+#[test]
+fn an_answer_that_is_continued_behind_the_last_number_has_ended() {
+    let (_server, address) = start();
+    post(address, "/v1/traces", AS_JSON, spans(2, TRACE).to_string().as_bytes());
+    let last = u64::MAX;
+    for order in ["newest", "oldest"] {
+        for (from, to) in [(last, last), (last, 2), (2, 2)] {
+            let target = format!("/api/traces?order={order}&cursor={from}-{to}");
+            assert_eq!(get_json(address, &target)["records"], json!([]), "{target}");
+        }
+    }
+    // One more is no number any more.
+    let target = "/api/traces?order=oldest&cursor=18446744073709551616-18446744073709551616";
+    assert_eq!(Client::connect(address).get(target).status, 400);
 }
 
 #[test]

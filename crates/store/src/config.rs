@@ -22,7 +22,7 @@ pub struct Limits {
     /// body. 256 to `max_bytes`.
     pub max_record_bytes: usize,
     /// The sequence number of the first record. Numbers go on after a [`clear`](crate::Recorder::clear), so a
-    /// process that knows how far its predecessor came can go on from there.
+    /// process that knows how far its predecessor came can go on from there. Below 2^63.
     pub first_sequence: u64,
 }
 
@@ -70,7 +70,7 @@ impl Limits {
         self
     }
 
-    /// The same with another first sequence number.
+    /// The same with another first sequence number, which is below 2^63.
     #[must_use]
     pub fn first_sequence(mut self, sequence: u64) -> Self {
         self.first_sequence = sequence;
@@ -92,9 +92,16 @@ impl Limits {
         if self.max_per_trace == Some(0) {
             return Err(ConfigError::MaxPerTrace);
         }
+        if self.first_sequence >= SEQUENCE_LIMIT {
+            return Err(ConfigError::FirstSequence(self.first_sequence));
+        }
         Ok(())
     }
 }
+
+/// First sequence numbers are below this. Half of all numbers are left then, which is more records than any store will see, so
+/// the numbers never come to their end and none is ever given twice.
+const SEQUENCE_LIMIT: u64 = 1 << 63;
 
 /// So many values, each as `make` makes it, or the word that there is no memory for them: a host asks for a store of some size
 /// and is not to be ended for it.
@@ -120,6 +127,8 @@ pub enum ConfigError {
     MaxRecordBytes(usize),
     /// The limit of records a trace is 0.
     MaxPerTrace,
+    /// The first sequence number is 2^63 or more.
+    FirstSequence(u64),
     /// There is no memory for a store of that capacity.
     NoMemory(CreateError),
 }
@@ -140,6 +149,9 @@ impl fmt::Display for ConfigError {
             }
             Self::MaxPerTrace => {
                 f.write_str("a limit of 0 records a trace; ask for at least 1, or for none")
+            }
+            Self::FirstSequence(n) => {
+                write!(f, "a first sequence number of {n}; ask for one below 2^63")
             }
             Self::NoMemory(error) => write!(f, "{error}"),
         }

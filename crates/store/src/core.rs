@@ -279,7 +279,7 @@ pub(crate) struct Changed;
 
 impl Shared {
     pub(crate) fn sequence(&self, position: u64) -> u64 {
-        position.wrapping_add(self.base)
+        position + self.base
     }
 
     /// Position of the first record ever.
@@ -289,9 +289,7 @@ impl Shared {
 
     /// The position of a sequence number; one from before the start is taken as the start.
     pub(crate) fn position(&self, sequence: u64) -> u64 {
-        let position = sequence.wrapping_sub(self.base);
-        // Numbers before the base wrap to huge positions.
-        if position >= 1 << 63 { self.first } else { position.max(self.first) }
+        sequence.saturating_sub(self.base).max(self.first)
     }
 
     #[inline]

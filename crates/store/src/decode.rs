@@ -2,6 +2,7 @@
 
 use crate::core::CLASSES;
 use crate::encode::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
+use crate::schema::{SPAN_ID, TRACE_ID};
 use crate::wire::{Encode, Fields, Value, WireError, array, fields};
 use crate::writer::{Record, trace_words};
 
@@ -62,11 +63,13 @@ fn span(record: &mut Record<'_>) -> Result<(), WireError> {
         while rest.expected(9).is_some() {}
         let Some(field) = rest.next() else { return Ok(()) };
         match field? {
-            (1, value) => record.trace = trace_words(array(value.bytes()?)),
+            (1, value) => record.trace = trace_words(id(value.bytes()?)?),
+            (2 | 4, value) => drop(id::<SPAN_ID>(value.bytes()?)?),
             (5, value) => record.name = value.bytes()?,
             (6, value) => record.kind = small(value.varint()?),
             (7, value) => record.time = value.fixed64()?,
             (8, value) => record.end = value.fixed64()?,
+            (13, value) => check_ids(value.bytes()?, LINK_IDS)?,
             (15, value) => {
                 for field in fields(value.bytes()?) {
                     if let (3, Value::Varint(code)) = field? {
@@ -74,7 +77,7 @@ fn span(record: &mut Record<'_>) -> Result<(), WireError> {
                     }
                 }
             }
-            (2 | 3 | 4 | 9 | 11 | 13, value) => {
+            (3 | 9 | 11, value) => {
                 value.bytes()?;
             }
             _ => {}
@@ -123,10 +126,11 @@ fn log(record: &mut Record<'_>) -> Result<(), WireError> {
         match field? {
             (1, value) => record.time = value.fixed64()?,
             (2, value) => record.class = small(value.varint()?).min(CLASSES as u8 - 1),
-            (9, value) => record.trace = trace_words(array(value.bytes()?)),
+            (9, value) => record.trace = trace_words(id(value.bytes()?)?),
+            (10, value) => drop(id::<SPAN_ID>(value.bytes()?)?),
             (11, value) => record.end = value.fixed64()?,
             (12, value) => record.name = value.bytes()?,
-            (3 | 5 | 6 | 10, value) => {
+            (3 | 5 | 6, value) => {
                 value.bytes()?;
             }
             _ => {}
@@ -143,11 +147,14 @@ fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
     for field in fields(record.wire) {
         match field? {
             (1, value) => record.name = value.bytes()?,
+            (2 | 3 | 12, value) => {
+                value.bytes()?;
+            }
             (number @ (5 | 7 | 9 | 10 | 11), value) => {
                 record.class = METRIC_FIELDS.iter().position(|&f| f == number).unwrap_or(0) as u8;
                 for field in fields(value.bytes()?) {
                     if let (1, Value::Bytes(point)) = field? {
-                        (record.end, record.time) = point_times(point)?;
+                        (record.end, record.time) = read_point(record.class, point)?;
                     }
                 }
             }
@@ -157,17 +164,59 @@ fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
     Ok(())
 }
 
-/// Start and time of a data point: fields 2 and 3 in every type.
-pub(crate) fn point_times(point: &[u8]) -> Result<(u64, u64), WireError> {
+/// Start and time of a data point: fields 2 and 3 in every type. Its exemplars are looked at on the way.
+fn read_point(metric_type: u8, point: &[u8]) -> Result<(u64, u64), WireError> {
+    let exemplars = point_exemplars(metric_type);
     let mut times = (0, 0);
     for field in fields(point) {
         match field? {
             (2, Value::Fixed64(start)) => times.0 = start,
             (3, Value::Fixed64(time)) => times.1 = time,
+            (number, value) if number == exemplars => check_exemplar(value.bytes()?)?,
             _ => {}
         }
     }
     Ok(times)
+}
+
+/// The field of a data point that holds its exemplars; no field has the number 0.
+fn point_exemplars(metric_type: u8) -> u32 {
+    match metric_type {
+        1 | 2 => 5,
+        3 => 8,
+        4 => 11,
+        _ => 0,
+    }
+}
+
+/// An id: all of its bytes, or none. OTLP calls any other length invalid, and collectors refuse it.
+#[inline(always)]
+fn id<const N: usize>(bytes: &[u8]) -> Result<[u8; N], WireError> {
+    match <[u8; N]>::try_from(bytes) {
+        Ok(id) => Ok(id),
+        Err(_) if bytes.is_empty() => Ok([0; N]),
+        Err(_) => Err(WireError::IdLength),
+    }
+}
+
+/// The fields of a link that hold the ids of a trace and of a span.
+const LINK_IDS: (u32, u32) = (1, 2);
+
+/// Checks the ids in a message that refers to a span: `of` are the fields of the trace's and the span's.
+fn check_ids(message: &[u8], of: (u32, u32)) -> Result<(), WireError> {
+    for field in fields(message) {
+        match field? {
+            (number, value) if number == of.0 => drop(id::<TRACE_ID>(value.bytes()?)?),
+            (number, value) if number == of.1 => drop(id::<SPAN_ID>(value.bytes()?)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether `message` can be read as OTLP's `Exemplar`: its framing and its ids, not what else is in it.
+pub fn check_exemplar(message: &[u8]) -> Result<(), WireError> {
+    check_ids(message, (5, 4))
 }
 
 fn small(value: u64) -> u8 {
@@ -415,12 +464,13 @@ mod tests {
         let mut record = Record::of(wire);
         for field in fields(wire) {
             match field? {
-                (1, value) => record.trace = trace_words(array(value.bytes()?)),
+                (1, value) => record.trace = trace_words(id(value.bytes()?)?),
+                (2 | 4, value) => drop(id::<SPAN_ID>(value.bytes()?)?),
                 (5, value) => record.name = value.bytes()?,
                 (6, value) => record.kind = small(value.varint()?),
                 (7, value) => record.time = value.fixed64()?,
                 (8, value) => record.end = value.fixed64()?,
-                (2 | 4 | 9, value) => drop(value.bytes()?),
+                (9, value) => drop(value.bytes()?),
                 _ => {}
             }
         }

@@ -2,14 +2,16 @@
 //!
 //! The request is walked, not decoded: each record's bytes go into the store as they are, after a look at the few
 //! fields that the indexes need. The framing is checked before anything is stored, so a damaged request leaves no half of itself
-//! behind; a single record that cannot be read is refused alone, as OTLP's partial success provides. So it is in JSON, where
-//! everything within the request's own list counts as its records: see `salvage`.
+//! behind; a single record that cannot be read is refused alone, as OTLP's partial success provides, and with a resource or scope
+//! that has a field of a wrong type its own records are. So it is in JSON: see `salvage`. OpenTelemetry's collector refuses all of
+//! such a request, because its decoders build all of it first; OTLP leaves the choice.
 
 use std::fmt;
 
 use crate::biased::Guard;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
 use crate::encode::{UNKNOWN_SERVICE, put_origin};
+use crate::explain::{self, explain};
 use crate::salvage::{mended, salvage};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
@@ -166,7 +168,9 @@ pub(crate) fn ingest(
 /// Takes lines in, each a record; those that are none are refused alone.
 fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> {
     let mut result = Ingested::default();
-    for line in body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
+    // Each line becomes a request of one record.
+    let path = schema::lists(store.signal).map(|list| format!("{}[0]", list.name)).join(".");
+    for (n, line) in body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).enumerate() {
         if line.is_empty() {
             continue;
         }
@@ -176,17 +180,27 @@ fn lines(store: &Store, body: &[u8], now: u64) -> Result<Ingested, IngestError> 
         {
             request = json_in::line_to_request(store.signal, &mended);
         }
-        match request {
+        let reason = match request {
             Ok(request) => match protobuf(store, &request, now)? {
-                nothing if nothing == Ingested::default() => {
-                    result.lose(1, || "the metric has no point".to_owned());
+                nothing if nothing == Ingested::default() => "the metric has no point".to_owned(),
+                mut taken => {
+                    if let Some(what) = taken.first_malformed.strip_prefix(&path) {
+                        taken.first_malformed = at_line(n, what);
+                    }
+                    result.add(&taken);
+                    continue;
                 }
-                taken => result.add(&taken),
             },
-            Err(reason) => result.lose(1, || json_in::message_of(&reason).to_owned()),
-        }
+            Err(reason) => json_in::message_of(&reason).to_owned(),
+        };
+        result.lose(1, || at_line(n, &reason));
     }
     Ok(result)
+}
+
+/// What is wrong with a line, which may begin with the way to it.
+fn at_line(index: usize, what: &str) -> String {
+    format!("line {}: {}", index + 1, what.trim_start_matches(['.', ':', ' ']))
 }
 
 fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestError> {
@@ -200,18 +214,55 @@ fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestE
         key: Vec::new(),
         point: Vec::new(),
         heads: heads.into_iter(),
+        place: Place::default(),
     };
-    for resource_records in messages(request, 1) {
-        ingest.resource(resource_records);
+    let mut head = Head::default();
+    for (number, value) in fields(request).flatten() {
+        match (number, value) {
+            (1, Value::Bytes(resource_records)) => {
+                ingest.resource(resource_records);
+                ingest.place.resource += 1;
+            }
+            // Like a list: the request has nothing else.
+            (1, other) => head.see(2, other),
+            _ => {}
+        }
     }
+    let name = schema::lists(store.signal)[0].name;
+    ingest.result.lose(head.strays, || format!("{name}: {}", WireError::WireType));
     let Ingest { writer, result, .. } = ingest;
     writer.account_buffers(&store.core.shared);
     store.release(writer);
     Ok(result)
 }
 
-/// Of a message that holds the records of a resource or of a scope: that resource or scope, and the URL of its schema.
-type Head<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+/// Of a message that holds the records of a resource or of a scope: all but those.
+#[derive(Clone, Copy, Default)]
+struct Head<'a> {
+    /// That resource or scope.
+    of: Option<&'a [u8]>,
+    /// The URL of its schema.
+    url: Option<&'a [u8]>,
+    /// One of these is there and has a wire type that it cannot have: nobody knows what the records belong to.
+    is_wrong: bool,
+    /// How many there are of a wrong wire type in the list of what it holds.
+    strays: u64,
+}
+
+impl<'a> Head<'a> {
+    /// Of several the last counts.
+    #[inline]
+    fn see(&mut self, number: u32, value: Value<'a>) {
+        match (number, value) {
+            (1, Value::Bytes(bytes)) => self.of = Some(bytes),
+            (3, Value::Bytes(url)) => self.url = Some(url),
+            (1 | 3, _) => self.is_wrong = true,
+            (2, Value::Bytes(_)) => {}
+            (2, _) => self.strays += 1,
+            _ => {}
+        }
+    }
+}
 
 /// Scopes of a request of which it is remembered where their heads are, which may stand before or behind the records.
 const MAX_HEADS: usize = 1024;
@@ -221,40 +272,40 @@ const MAX_HEADS: usize = 1024;
 fn check(request: &[u8]) -> Result<Vec<Head<'_>>, WireError> {
     let mut heads = Vec::new();
     for field in fields(request) {
-        let (1, resource) = field? else { continue };
-        for field in fields(resource.bytes()?) {
-            match field? {
-                (1 | 3, value) => {
-                    value.bytes()?;
-                }
-                (2, scope) => {
-                    let head = check_scope(scope.bytes()?)?;
-                    if heads.len() < MAX_HEADS {
-                        heads.push(head);
-                    }
-                }
-                _ => {}
+        let (1, Value::Bytes(resource)) = field? else { continue };
+        for field in fields(resource) {
+            let (2, Value::Bytes(scope)) = field? else { continue };
+            let head = check_scope(scope)?;
+            if heads.len() < MAX_HEADS {
+                heads.push(head);
             }
         }
     }
     Ok(heads)
 }
 
-/// Of several heads the last counts.
 fn check_scope(scope_records: &[u8]) -> Result<Head<'_>, WireError> {
-    let mut head = (None, None);
+    let mut head = Head::default();
     let mut rest = fields(scope_records);
     loop {
         // Records are nearly all that there is.
         while rest.expected(2).is_some() {}
         match rest.next().transpose()? {
-            Some((1, value)) => head.0 = Some(value.bytes()?),
-            Some((2, value)) => drop(value.bytes()?),
-            Some((3, value)) => head.1 = Some(value.bytes()?),
-            Some(_) => {}
+            Some((number, value)) => head.see(number, value),
             None => return Ok(head),
         }
     }
+}
+
+/// Where in a request what is at hand lies, to say so if it is refused.
+#[derive(Default)]
+struct Place<'a> {
+    resource: usize,
+    scope: usize,
+    /// The records of the scope at hand.
+    scope_records: &'a [u8],
+    /// The metric at hand, of which the records are the points.
+    metric: &'a [u8],
 }
 
 struct Ingest<'a> {
@@ -269,34 +320,69 @@ struct Ingest<'a> {
     point: Vec<u8>,
     /// Of the scopes to come, as far as they were remembered.
     heads: std::vec::IntoIter<Head<'a>>,
+    place: Place<'a>,
 }
 
 impl<'a> Ingest<'a> {
     fn resource(&mut self, resource_records: &'a [u8]) {
-        let mut resource = (None, None);
-        for field in fields(resource_records).flatten() {
-            match field {
-                (1, Value::Bytes(bytes)) => resource.0 = Some(bytes),
-                (3, Value::Bytes(url)) => resource.1 = Some(url),
-                _ => {}
-            }
-        }
+        let mut head = Head::default();
+        fields(resource_records).flatten().for_each(|(number, value)| head.see(number, value));
+        self.place.scope = 0;
+        let mut lost = head.strays;
         for scope_records in messages(resource_records, 2) {
-            let head = match self.heads.next() {
+            let scope = match self.heads.next() {
                 Some(head) => head,
                 None => check_scope(scope_records).unwrap_or_default(),
             };
-            self.scope(resource, head, scope_records);
+            if head.is_wrong {
+                lost += self.count(scope_records);
+            } else {
+                self.scope(&head, &scope, scope_records);
+            }
+            self.place.scope += 1;
+        }
+        if head.is_wrong || head.strays > 0 {
+            // What holds no records and cannot be read counts as one.
+            self.lose(0, lost.max(1), resource_records);
         }
     }
 
-    fn scope(
-        &mut self,
-        (resource, resource_url): Head<'_>,
-        (scope, scope_url): Head<'_>,
-        scope_records: &[u8],
-    ) {
-        let parts = [(1, resource), (2, scope), (3, resource_url), (4, scope_url)];
+    /// How many records a scope holds.
+    fn count(&self, scope_records: &[u8]) -> u64 {
+        let points = |metric| data_of(metric).map_or(1, |data| messages(data.bytes, 1).count());
+        match self.store.signal {
+            Signal::Traces | Signal::Logs => messages(scope_records, 2).count() as u64,
+            Signal::Metrics => messages(scope_records, 2).map(points).sum::<usize>() as u64,
+        }
+    }
+
+    /// Counts records that are lost with what holds them: a resource (`level` 0) or a scope (1).
+    #[cold]
+    fn lose(&mut self, level: usize, records: u64, holder: &[u8]) {
+        let [resources, scopes, _] = schema::lists(self.store.signal);
+        let Place { resource, scope, .. } = self.place;
+        self.result.lose(records, || {
+            let list = if level == 0 { &resources } else { &scopes };
+            let mut place = format!("{}[{resource}]", resources.name);
+            if level == 1 {
+                place = format!("{place}.{}[{scope}]", scopes.name);
+            }
+            let what = explain(list.of, holder, explain::SHALLOW);
+            format!("{place}{}", what.unwrap_or_default())
+        });
+    }
+
+    fn scope(&mut self, of_resource: &Head<'_>, of_scope: &Head<'_>, scope_records: &'a [u8]) {
+        if of_scope.is_wrong || of_scope.strays > 0 {
+            let records = if of_scope.is_wrong { self.count(scope_records) } else { 0 };
+            self.lose(1, (records + of_scope.strays).max(1), scope_records);
+            if of_scope.is_wrong {
+                return;
+            }
+        }
+        self.place.scope_records = scope_records;
+        let (resource, scope) = (of_resource.of, of_scope.of);
+        let parts = [(1, resource), (2, scope), (3, of_resource.url), (4, of_scope.url)];
         let service = resource.map_or(Ok(UNKNOWN_SERVICE.as_bytes()), decode::service_of);
         let service = service.unwrap_or(UNKNOWN_SERVICE.as_bytes());
         self.key.clear();
@@ -330,7 +416,7 @@ impl<'a> Ingest<'a> {
                 let added = self.store.insert(&mut self.writer, pinned, &record, self.now);
                 self.result.count(added);
             }
-            Err(error) => self.result.lose(1, || error.to_string()),
+            Err(error) => self.refuse(wire, &error.to_string()),
         }
         self.seen += 1;
         if self.seen.is_multiple_of(BATCH) {
@@ -344,23 +430,49 @@ impl<'a> Ingest<'a> {
         }
     }
 
+    /// Counts a record that is not taken; `why`, if there is nothing better to say.
+    #[cold]
+    fn refuse(&mut self, wire: &[u8], why: &str) {
+        let signal = self.store.signal;
+        let Place { resource, scope, scope_records, metric } = self.place;
+        let wire = if signal == Signal::Metrics { metric } else { wire };
+        self.result.lose(1, || {
+            let [resources, scopes, records] = schema::lists(signal);
+            let before =
+                messages(scope_records, 2).take_while(|record| record.as_ptr() != wire.as_ptr());
+            let what = explain(records.of, wire, explain::RECORD);
+            format!(
+                "{}[{resource}].{}[{scope}].{}[{}]{}",
+                resources.name,
+                scopes.name,
+                records.name,
+                before.count(),
+                what.unwrap_or_else(|| format!(": {why}"))
+            )
+        });
+    }
+
     /// Cuts a metric into metrics of one point each.
-    fn metric(&mut self, pinned: Pinned, metric: &[u8]) {
-        let Some((number, data)) = data_of(metric) else {
-            self.result.lose(1, || "the metric has no data".to_owned());
+    fn metric(&mut self, pinned: Pinned, metric: &'a [u8]) {
+        self.place.metric = metric;
+        let Some(data) = data_of(metric) else {
+            self.refuse(metric, "the metric has no data");
             return;
         };
+        for _ in 0..data.strays {
+            self.refuse(metric, "a point has a wire type that it cannot have");
+        }
         let mut wire = std::mem::take(&mut self.point);
-        for point in messages(data, 1) {
+        for point in messages(data.bytes, 1) {
             wire.clear();
             for (field, value) in fields(metric).flatten() {
                 if !METRIC_FIELDS.contains(&field) {
                     wire.put_value(field, value);
                 }
             }
-            wire.put_message(number, |wire| {
+            wire.put_message(data.number, |wire| {
                 wire.put_bytes(1, point);
-                for (field, value) in fields(data).flatten() {
+                for (field, value) in fields(data.bytes).flatten() {
                     if field != 1 {
                         wire.put_value(field, value);
                     }
@@ -372,17 +484,29 @@ impl<'a> Ingest<'a> {
     }
 }
 
-/// Which type of data a metric has, and the data; `None` if it has none or cannot be read.
-fn data_of(metric: &[u8]) -> Option<(u32, &[u8])> {
+/// What a metric has measured.
+struct Data<'a> {
+    /// The field that says of which type it is.
+    number: u32,
+    bytes: &'a [u8],
+    /// How many points have a wrong wire type.
+    strays: u64,
+}
+
+/// The data of a metric; `None` if it has none or cannot be read.
+fn data_of(metric: &[u8]) -> Option<Data<'_>> {
     let mut found = None;
     for field in fields(metric) {
-        if let (number, Value::Bytes(data)) = field.ok()?
+        if let (number, Value::Bytes(bytes)) = field.ok()?
             && METRIC_FIELDS[1..].contains(&number)
         {
-            if fields(data).any(|field| field.is_err()) {
-                return None;
+            let mut head = Head::default();
+            for field in fields(bytes) {
+                if let (1, point) = field.ok()? {
+                    head.see(2, point);
+                }
             }
-            found = Some((number, data));
+            found = Some(Data { number, bytes, strays: head.strays });
         }
     }
     found

@@ -33,9 +33,28 @@ pub(crate) fn to_wire(schema: &'static Schema, json: &[u8]) -> Result<Vec<u8>, S
     Ok(out)
 }
 
-/// What a parser's error says, without where: that would be a place in a part of the request.
+/// What a parser's error says, without its line: that would be one of a part of the request.
 pub(crate) fn message_of(error: &str) -> &str {
     error.rfind(" at line ").map_or(error, |at| &error[..at])
+}
+
+/// The error with one more step, `.name` or `[3]`, of the way to what it is about. Behind the way, and a colon, stands what is
+/// wrong there.
+pub(crate) fn within<E: Error>(step: fmt::Arguments<'_>, error: &E) -> E {
+    let what = error.to_string();
+    if what.len() > LONGEST_WAY {
+        return E::custom(what);
+    }
+    let colon = if what.starts_with(['.', '[']) { "" } else { ": " };
+    E::custom(format_args!("{step}{colon}{what}"))
+}
+
+/// Of what lies deep, so many bytes of the innermost steps are told.
+const LONGEST_WAY: usize = 300;
+
+/// A text as it is quoted in an error.
+pub(crate) fn shown(text: &str) -> &str {
+    &text[..text.floor_char_boundary(40)]
 }
 
 /// A line of newline-delimited JSON, which is a record with what is known of its origin, as a request. `Err` says why it is
@@ -87,7 +106,9 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(field) = map.next_key_seed(Name(self.schema))? {
             match field {
-                Some(field) => map.next_value_seed(Member::new(field, self.out))?,
+                Some(field) => map
+                    .next_value_seed(Member::new(field, self.out))
+                    .map_err(|error| within(format_args!(".{}", field.name), &error))?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -190,14 +211,32 @@ impl<'de> DeserializeSeed<'de> for Member<'_> {
 }
 
 impl Member<'_> {
-    fn wrong<E: Error>(&self) -> E {
-        E::custom(format_args!(
-            "\"{}\" does not have the type or range that OTLP gives it",
-            self.field.name
-        ))
+    fn wrong<E: Error>(&self, found: fmt::Arguments<'_>) -> E {
+        E::custom(format_args!("{found} where OTLP has {}", self.wanted()))
     }
 
-    fn put<E: Error>(self, raw: Option<Raw>) -> Result<(), E> {
+    fn wanted(&self) -> &'static str {
+        match self.field.kind {
+            Repeated(_) if !self.element => "a list",
+            RepeatedText if !self.element => "a list of texts",
+            PackedFixed64 | PackedDouble | PackedUint64 if !self.element => "a list of numbers",
+            Message(_) | Repeated(_) => "an object",
+            Text | RepeatedText => "a text",
+            Base64 => "a text in base64",
+            Hex(schema::TRACE_ID) => "32 hexadecimal digits",
+            Hex(_) => "16 hexadecimal digits",
+            Bool => "true or false",
+            Uint | Fixed32 => "a whole number from 0 to 4294967295",
+            Fixed64 | PackedFixed64 | PackedUint64 => {
+                "a whole number from 0 to 18446744073709551615"
+            }
+            Int64 | SignedFixed64 => "a whole number of 64 bits",
+            Zigzag32 => "a whole number of 32 bits",
+            Double | PackedDouble => "a number",
+        }
+    }
+
+    fn put<E: Error>(self, raw: Option<Raw>, found: fmt::Arguments<'_>) -> Result<(), E> {
         let is_packed = matches!(self.field.kind, PackedFixed64 | PackedDouble | PackedUint64);
         let number = self.field.number;
         // Lists of numbers have one tag for all, and nothing else has lists.
@@ -209,15 +248,15 @@ impl Member<'_> {
             Some(Raw::Varint(value)) if !is_packed => self.out.put_uint(number, value),
             Some(Raw::Fixed64(value)) if !is_packed => self.out.put_fixed64(number, value),
             Some(Raw::Fixed32(value)) if !is_packed => self.out.put_fixed32(number, value),
-            _ => return Err(self.wrong()),
+            _ => return Err(self.wrong(found)),
         }
         Ok(())
     }
 
-    fn put_bytes<E: Error>(self, bytes: Option<&[u8]>) -> Result<(), E> {
+    fn put_bytes<E: Error>(self, bytes: Option<&[u8]>, given: &str) -> Result<(), E> {
         match bytes {
             Some(bytes) => self.out.put_bytes(self.field.number, bytes),
-            None => return Err(self.wrong()),
+            None => return Err(self.wrong(format_args!("{:?}", shown(given)))),
         }
         Ok(())
     }
@@ -237,38 +276,41 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
         let raw = matches!(self.field.kind, Bool).then_some(Raw::Varint(u64::from(value)));
-        self.put(raw)
+        self.put(raw, format_args!("{value}"))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
         let raw = from_int(self.field.kind, i128::from(value));
-        self.put(raw)
+        self.put(raw, format_args!("{value}"))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
         let raw = from_int(self.field.kind, i128::from(value));
-        self.put(raw)
+        self.put(raw, format_args!("{value}"))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
         let raw = from_double(self.field.kind, value);
-        self.put(raw)
+        self.put(raw, format_args!("{value}"))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         match self.field.kind {
-            RepeatedText if !self.element => Err(self.wrong()),
-            Text | RepeatedText => self.put_bytes(Some(text.as_bytes())),
-            Hex => self.put_bytes(unhex(text).as_deref()),
-            Base64 => self.put_bytes(unbase64(text).as_deref()),
-            kind => self.put(from_text(kind, text)),
+            RepeatedText if !self.element => self.put_bytes(None, text),
+            Text | RepeatedText => self.put_bytes(Some(text.as_bytes()), text),
+            Hex(size) => {
+                let id = unhex(text).filter(|id| id.is_empty() || id.len() == size);
+                self.put_bytes(id.as_deref(), text)
+            }
+            Base64 => self.put_bytes(unbase64(text).as_deref(), text),
+            kind => self.put(from_text(kind, text), format_args!("{:?}", shown(text))),
         }
     }
 
     fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<(), M::Error> {
         let schema = match (self.field.kind, self.element) {
             (Message(schema), false) | (Repeated(schema), true) => schema,
-            _ => return Err(self.wrong()),
+            _ => return Err(self.wrong(format_args!("an object"))),
         };
         let mut result = Ok(());
         self.out
@@ -277,30 +319,28 @@ impl<'de> Visitor<'de> for Member<'_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
-        if self.element {
-            return Err(self.wrong());
-        }
         let field = self.field;
-        match field.kind {
-            Repeated(_) | RepeatedText => {
-                while list
-                    .next_element_seed(Member { field, element: true, out: self.out })?
-                    .is_some()
-                {}
-                Ok(())
+        let mut elements = |out: &mut Vec<u8>| {
+            for index in 0.. {
+                let element = list.next_element_seed(Member { field, element: true, out });
+                let element = element.map_err(|error| within(format_args!("[{index}]"), &error))?;
+                if element.is_none() {
+                    break;
+                }
             }
-            PackedFixed64 | PackedDouble | PackedUint64 => {
+            Ok(())
+        };
+        match field.kind {
+            Repeated(_) | RepeatedText if !self.element => elements(self.out),
+            PackedFixed64 | PackedDouble | PackedUint64 if !self.element => {
                 let mut numbers = Vec::new();
-                while list
-                    .next_element_seed(Member { field, element: true, out: &mut numbers })?
-                    .is_some()
-                {}
+                elements(&mut numbers)?;
                 if !numbers.is_empty() {
                     self.out.put_bytes(field.number, &numbers);
                 }
                 Ok(())
             }
-            _ => Err(self.wrong()),
+            _ => Err(self.wrong(format_args!("a list"))),
         }
     }
 }

@@ -56,7 +56,7 @@ fn value_to_json(kind: Kind, value: Value<'_>, depth: usize) -> Option<Json> {
     Some(match (kind, value) {
         (Text | RepeatedText, Value::Bytes(text)) => String::from_utf8_lossy(text).into(),
         (Base64, Value::Bytes(bytes)) => BASE64.encode(bytes).into(),
-        (Hex, Value::Bytes(bytes)) => hex(bytes).into(),
+        (Hex(_), Value::Bytes(bytes)) => hex(bytes).into(),
         (Bool, Value::Varint(value)) => (value != 0).into(),
         (Uint, Value::Varint(value)) => value.into(),
         (Int64, Value::Varint(value)) => (value as i64).to_string().into(),

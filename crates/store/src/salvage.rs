@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use crate::decode::{METRIC_FIELDS, Signal};
-use crate::json_in::{Member, Name, message_of, to_wire};
+use crate::json_in::{Member, Name, message_of, shown, to_wire, within};
 use crate::schema::{self, Field, Kind, Schema};
 use crate::wire::Encode;
 
@@ -30,9 +30,11 @@ pub(crate) struct Salvaged {
 pub(crate) fn salvage(signal: Signal, body: &[u8]) -> Result<Salvaged, String> {
     let body = mended(body).map_or(Cow::Borrowed(body), Cow::Owned);
     let request: &RawValue = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-    let mut walk = Walk { levels: levels(signal), lost: 0, reason: String::new() };
+    let levels = levels(signal);
+    let mut walk = Walk { levels, way: Vec::new(), lost: 0, reason: String::new() };
     let mut wire = Vec::with_capacity(body.len() / 2);
-    walk.container(schema::request(signal), 0, request, &mut wire)?;
+    let result = walk.container(schema::request(signal), 0, request, &mut wire);
+    result.map_err(|reason| reason.trim_start_matches('.').to_owned())?;
     Ok(Salvaged { wire, lost: walk.lost, reason: walk.reason })
 }
 
@@ -47,14 +49,22 @@ fn levels(signal: Signal) -> &'static [&'static [u32]] {
 
 struct Walk {
     levels: &'static [&'static [u32]],
+    /// To what is at hand: members, and which element of their list, if they have one.
+    way: Vec<(&'static str, Option<usize>)>,
     lost: u64,
     reason: String,
 }
 
 impl Walk {
-    fn lose(&mut self, records: u64, reason: impl FnOnce() -> String) {
-        if self.lost == 0 {
-            self.reason = reason();
+    /// Counts records that are lost; `what` is the way from what is at hand, and what is wrong there.
+    fn lose(&mut self, records: u64, what: &str) {
+        if self.lost == 0 && records > 0 {
+            let way = self.way.iter().map(|(name, index)| match index {
+                Some(index) => format!("{name}[{index}]"),
+                None => (*name).to_owned(),
+            });
+            let colon = if what.starts_with(['.', '[']) { "" } else { ": " };
+            self.reason = format!("{}{colon}{what}", way.collect::<Vec<_>>().join("."));
         }
         self.lost += records;
     }
@@ -72,7 +82,7 @@ impl Walk {
             Some(b'{') => {}
             Some(b'n') => return 0,
             _ => {
-                self.lose(1, || "an object is expected where there is none".to_owned());
+                self.lose(1, &format!("{} where OTLP has an object", found(json)));
                 return 0;
             }
         }
@@ -83,7 +93,7 @@ impl Walk {
                     1
                 }
                 Err(reason) => {
-                    self.lose(1, || message_of(&reason).to_owned());
+                    self.lose(1, message_of(&reason));
                     0
                 }
             };
@@ -91,11 +101,11 @@ impl Walk {
         let mut inner = Vec::new();
         let (lost, mut saved) = (self.lost, 0);
         match self.container(schema, level, json, &mut inner) {
-            Ok(records) => saved = records,
-            Err(reason) => self.lose(u64::from(self.lost == lost), || reason),
-        }
-        if saved > 0 {
-            out.put_bytes(number, &inner);
+            Ok(records) => {
+                saved = records;
+                out.put_bytes(number, &inner);
+            }
+            Err(reason) => self.lose(u64::from(self.lost == lost), &reason),
         }
         saved
     }
@@ -114,24 +124,43 @@ impl Walk {
         let walked = members(schema, json, |field, value| {
             let number = field.number;
             let result = match field.kind {
-                Kind::Repeated(inner) if leading.contains(&number) => elements(value, |element| {
-                    saved += self.part(inner, level + 1, element, number, out);
-                }),
+                Kind::Repeated(inner) if leading.contains(&number) => {
+                    elements(value, |index, element| {
+                        self.way.push((field.name, Some(index)));
+                        saved += self.part(inner, level + 1, element, number, out);
+                        self.way.pop();
+                    })
+                }
                 Kind::Message(inner) if leading.contains(&number) => {
+                    // There were data: should they be lost, their metric is not refused once more for having none.
+                    if value.get() != "null" {
+                        out.put_bytes(number, &[]);
+                    }
+                    self.way.push((field.name, None));
                     saved += self.part(inner, level + 1, value, number, out);
+                    self.way.pop();
                     Ok(())
                 }
                 _ => Member::new(field, out)
                     .deserialize(&mut serde_json::Deserializer::from_str(value.get())),
             };
             if let Err(error) = result {
-                wrong.get_or_insert(error);
+                wrong.get_or_insert(within(format_args!(".{}", field.name), &error));
             }
         });
         let Some(error) = wrong.or(walked.err()) else { return Ok(saved) };
         let reason = message_of(&error.to_string()).to_owned();
-        self.lose(saved, || reason.clone());
+        self.lose(saved, &reason);
         Err(reason)
+    }
+}
+
+/// What stands there, for an error.
+fn found(json: &RawValue) -> &str {
+    match json.get().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        _ => shown(json.get()),
     }
 }
 
@@ -164,30 +193,35 @@ fn members<'a>(
     serde_json::Deserializer::from_str(json.get()).deserialize_map(Members(schema, f))
 }
 
-/// Calls `f` with each element of a list; `null` is none.
-fn elements<'a>(json: &'a RawValue, f: impl FnMut(&'a RawValue)) -> Result<(), serde_json::Error> {
+/// Calls `f` with each element of a list, and its place there; `null` is none.
+fn elements<'a>(
+    json: &'a RawValue,
+    f: impl FnMut(usize, &'a RawValue),
+) -> Result<(), serde_json::Error> {
     struct Elements<F>(F);
 
-    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
+    impl<'de, F: FnMut(usize, &'de RawValue)> Visitor<'de> for Elements<F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list")
         }
 
-        fn visit_unit<E: Error>(self) -> Result<(), E> {
-            Ok(())
-        }
-
         fn visit_seq<S: SeqAccess<'de>>(mut self, mut list: S) -> Result<(), S::Error> {
+            let mut index = 0;
             while let Some(element) = list.next_element()? {
-                self.0(element);
+                self.0(index, element);
+                index += 1;
             }
             Ok(())
         }
     }
 
-    serde_json::Deserializer::from_str(json.get()).deserialize_any(Elements(f))
+    match json.get().as_bytes().first() {
+        Some(b'[') => serde_json::Deserializer::from_str(json.get()).deserialize_seq(Elements(f)),
+        Some(b'n') => Ok(()),
+        _ => Err(Error::custom(format_args!("{} where OTLP has a list", found(json)))),
+    }
 }
 
 /// The text with U+FFFD in place of what is no character, if there is any: bytes that are not UTF-8, and halves of surrogate

@@ -10,7 +10,8 @@ use crate::decode::Signal;
 pub(crate) enum Kind {
     Text,
     Base64,
-    Hex,
+    /// An id of so many bytes, or none; in JSON in hexadecimal digits.
+    Hex(usize),
     Bool,
     /// Unsigned 32 bits or an enum, as a JSON number.
     Uint,
@@ -46,6 +47,11 @@ use Kind::{
     Base64, Bool, Double, Fixed32, Fixed64, Hex, Int64, Message, PackedDouble, PackedFixed64,
     PackedUint64, Repeated, RepeatedText, SignedFixed64, Text, Uint, Zigzag32,
 };
+
+/// Bytes of the id of a trace.
+pub(crate) const TRACE_ID: usize = 16;
+/// Bytes of the id of a span.
+pub(crate) const SPAN_ID: usize = 8;
 
 static ANY_VALUE: Schema = Schema(&[
     f(1, "stringValue", Text),
@@ -101,8 +107,8 @@ static EVENT: Schema = Schema(&[
     f(4, "droppedAttributesCount", Uint),
 ]);
 static LINK: Schema = Schema(&[
-    f(1, "traceId", Hex),
-    f(2, "spanId", Hex),
+    f(1, "traceId", Hex(TRACE_ID)),
+    f(2, "spanId", Hex(SPAN_ID)),
     f(3, "traceState", Text),
     f(4, "attributes", Repeated(&KEY_VALUE)),
     f(5, "droppedAttributesCount", Uint),
@@ -110,10 +116,10 @@ static LINK: Schema = Schema(&[
 ]);
 static STATUS: Schema = Schema(&[f(2, "message", Text), f(3, "code", Uint)]);
 static SPAN: Schema = Schema(&[
-    f(1, "traceId", Hex),
-    f(2, "spanId", Hex),
+    f(1, "traceId", Hex(TRACE_ID)),
+    f(2, "spanId", Hex(SPAN_ID)),
     f(3, "traceState", Text),
-    f(4, "parentSpanId", Hex),
+    f(4, "parentSpanId", Hex(SPAN_ID)),
     f(5, "name", Text),
     f(6, "kind", Uint),
     f(7, "startTimeUnixNano", Fixed64),
@@ -137,8 +143,8 @@ static LOG_RECORD: Schema = Schema(&[
     f(6, "attributes", Repeated(&KEY_VALUE)),
     f(7, "droppedAttributesCount", Uint),
     f(8, "flags", Fixed32),
-    f(9, "traceId", Hex),
-    f(10, "spanId", Hex),
+    f(9, "traceId", Hex(TRACE_ID)),
+    f(10, "spanId", Hex(SPAN_ID)),
     f(11, "observedTimeUnixNano", Fixed64),
     f(12, "eventName", Text),
 ]);
@@ -147,8 +153,8 @@ request!(LOGS, RESOURCE_LOGS: "resourceLogs", SCOPE_LOGS: "scopeLogs", LOG_RECOR
 static EXEMPLAR: Schema = Schema(&[
     f(2, "timeUnixNano", Fixed64),
     f(3, "asDouble", Double),
-    f(4, "spanId", Hex),
-    f(5, "traceId", Hex),
+    f(4, "spanId", Hex(SPAN_ID)),
+    f(5, "traceId", Hex(TRACE_ID)),
     f(6, "asInt", SignedFixed64),
     f(7, "filteredAttributes", Repeated(&KEY_VALUE)),
 ]);
@@ -251,6 +257,26 @@ pub(crate) fn record(signal: Signal) -> &'static Schema {
         Signal::Logs => &LOG_RECORD,
         Signal::Metrics => &METRIC,
     }
+}
+
+/// A list of a request: of resources, of scopes, or of records.
+pub(crate) struct List {
+    pub(crate) name: &'static str,
+    pub(crate) of: &'static Schema,
+}
+
+/// The lists that lead from a request to its records.
+pub(crate) fn lists(signal: Signal) -> [List; 3] {
+    let [resources, scopes, records] = match signal {
+        Signal::Traces => [&RESOURCE_SPANS, &SCOPE_SPANS, &SPAN],
+        Signal::Logs => [&RESOURCE_LOGS, &SCOPE_LOGS, &LOG_RECORD],
+        Signal::Metrics => [&RESOURCE_METRICS, &SCOPE_METRICS, &METRIC],
+    };
+    [
+        List { name: list_name(request(signal)), of: resources },
+        List { name: resources.0[1].name, of: scopes },
+        List { name: scopes.0[1].name, of: records },
+    ]
 }
 
 /// The message of an origin key.

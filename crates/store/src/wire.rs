@@ -18,6 +18,8 @@ pub enum WireError {
     FieldNumber,
     /// A field has a wire type that OTLP does not use (groups), or not the one that its number should have.
     WireType,
+    /// The id of a trace has neither 16 bytes nor none, or that of a span neither 8 nor none.
+    IdLength,
 }
 
 impl fmt::Display for WireError {
@@ -27,6 +29,7 @@ impl fmt::Display for WireError {
             Self::Varint => "a variable-length integer has more than ten bytes",
             Self::FieldNumber => "a field number is out of range",
             Self::WireType => "a field has a wire type that does not belong to it",
+            Self::IdLength => "an id has another length than ids have",
         })
     }
 }
@@ -64,11 +67,6 @@ pub(crate) struct Fields<'a> {
 
 pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
     Fields { rest: message }
-}
-
-/// Whether `message` can be read as a Protocol Buffers message: its framing, not what is in it.
-pub fn check_message(message: &[u8]) -> Result<(), WireError> {
-    fields(message).try_for_each(|field| field.map(drop))
 }
 
 impl<'a> Fields<'a> {

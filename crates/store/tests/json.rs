@@ -66,6 +66,9 @@ fn a_span_that_cannot_be_read_is_refused_alone() {
         r#"{"attributes":[{"key":"k","value":{"boolValue":"yes"}}]}"#,
         r#"{"events":[{"timeUnixNano":"x"}]}"#,
         r#"{"links":[{"spanId":"g0"}]}"#,
+        r#"{"spanId":"00ff"}"#,
+        r#"{"parentSpanId":"0af7651916cd43dd8448eb211c80319c"}"#,
+        r#"{"traceId":"00f067aa0ba902b7"}"#,
         "5",
         r#""text""#,
         "[]",
@@ -83,7 +86,7 @@ fn a_span_that_cannot_be_read_is_refused_alone() {
     let (_, result) = ingest(Signal::Traces, &spans(r#"{"traceId":"xyz"},{"name":5}"#));
     assert_eq!(
         result.message(),
-        "2 could not be read (the first: \"traceId\" does not have the type or range that OTLP gives it)"
+        "2 could not be read (the first: resourceSpans[0].scopeSpans[0].spans[1].traceId: \"xyz\" where OTLP has 32 hexadecimal digits)"
     );
 }
 
@@ -180,6 +183,59 @@ fn only_what_is_no_request_is_refused_as_a_whole() {
     }
 }
 
+#[test]
+fn an_error_says_where_what_was_found_and_what_is_expected() {
+    let whole = |body: &str| {
+        let recorder = Recorder::new(&Default::default()).unwrap();
+        recorder.ingest(Signal::Logs, Encoding::Json, body.as_bytes()).unwrap_err().to_string()
+    };
+    for (list, found) in [
+        ("5", "5"),
+        ("{\"scopeLogs\":[]}", "an object"),
+        ("\"text\"", "\"text\""),
+        ("true", "true"),
+    ] {
+        assert_eq!(
+            whole(&format!("{{\"resourceLogs\":{list}}}")),
+            format!("not an OTLP request in JSON: resourceLogs: {found} where OTLP has a list")
+        );
+    }
+    assert!(whole("{\"resourceLogs\":[").contains("EOF"), "{}", whole("{\"resourceLogs\":["));
+    let first = |inside: &str| {
+        let body = spans(inside);
+        let (_, result) = ingest(Signal::Traces, &body);
+        result.first_malformed
+    };
+    let way = "resourceSpans[0].scopeSpans[0].spans[1]";
+    for (inside, what) in [
+        (
+            r#"{"kind":"SERVER"}"#,
+            r#".kind: "SERVER" where OTLP has a whole number from 0 to 4294967295"#,
+        ),
+        (r#"{"name":[1]}"#, ".name: a list where OTLP has a text"),
+        (
+            r#"{"status":{"code":-1}}"#,
+            ".status.code: -1 where OTLP has a whole number from 0 to 4294967295",
+        ),
+        (
+            r#"{"attributes":[{"key":"k"},{"key":"k","value":{"arrayValue":{"values":[{"intValue":"x"}]}}}]}"#,
+            r#".attributes[1].value.arrayValue.values[0].intValue: "x" where OTLP has a whole number of 64 bits"#,
+        ),
+        (
+            r#"{"attributes":[{"key":"k","value":{"doubleValue":1e400}}]}"#,
+            ".attributes[0].value.doubleValue: number out of range",
+        ),
+        ("5", ": 5 where OTLP has an object"),
+    ] {
+        assert_eq!(first(inside), format!("{way}{what}"));
+    }
+    let long = first(&format!(r#"{{"traceId":"{}"}}"#, "é".repeat(1000)));
+    assert!(long.len() < 200, "{long}");
+    let deep = format!("{}1{}", r#"{"arrayValue":{"values":["#.repeat(20), "]}}".repeat(20));
+    let deep = first(&format!(r#"{{"attributes":[{{"value":{deep}}}]}}"#));
+    assert!(deep.len() < 500 && deep.contains("values[0]: 1 where OTLP has an object"), "{deep}");
+}
+
 /// JavaScript cuts texts between the halves of a character, and its JSON then has one of them alone.
 #[test]
 fn text_that_is_not_quite_unicode_is_taken() {
@@ -199,7 +255,32 @@ fn text_that_is_not_quite_unicode_is_taken() {
     let line = b"{\"eventName\":\"\\udfff\"}\n{\"eventName\":7}\n";
     let result = recorder.ingest(Signal::Logs, Encoding::Ndjson, line).unwrap();
     assert_eq!((result.accepted, result.malformed), (1, 1));
-    assert!(result.message().contains("\"eventName\""), "{}", result.message());
+    assert!(
+        result.message().contains("(the first: line 2: eventName: 7 where OTLP has a text)"),
+        "{}",
+        result.message()
+    );
+}
+
+#[test]
+fn a_line_that_is_refused_is_named() {
+    for (signal, line, what) in [
+        (Signal::Traces, "{}", "the line has no member of a record"),
+        (Signal::Traces, "[1]", "invalid type: sequence, expected an object"),
+        (
+            Signal::Traces,
+            r#"{"links":[{"traceId":"0f"}]}"#,
+            r#"links[0].traceId: "0f" where OTLP has 32 hexadecimal digits"#,
+        ),
+        (Signal::Metrics, r#"{"name":"m"}"#, "the metric has no data"),
+        (Signal::Metrics, r#"{"name":"m","gauge":{}}"#, "the metric has no point"),
+    ] {
+        let recorder = Recorder::new(&Default::default()).unwrap();
+        let body = format!("\n{line}\n");
+        let result = recorder.ingest(signal, Encoding::Ndjson, body.as_bytes()).unwrap();
+        assert_eq!((result.accepted, result.malformed), (0, 1), "{line}");
+        assert_eq!(result.first_malformed, format!("line 2: {what}"));
+    }
 }
 
 #[test]

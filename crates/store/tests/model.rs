@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use flightring_store::{
-    Added, Attribute, AttributeFilter, Count, Cursor, Filter, Limits, Log, LogStore, Order, Span,
-    TraceStore, Value,
+    Added, Attribute, AttributeFilter, ConfigError, Count, Cursor, Encoding, Filter, Limits, Log,
+    LogStore, Order, Recorder, RecorderOptions, Signal, Span, TraceStore, Value,
 };
 use proptest::prelude::*;
 
@@ -205,7 +205,7 @@ proptest! {
         max_age in prop::option::weighted(0.3, 10_u64..60),
         per_trace in prop::option::weighted(0.3, 1_u32..4),
         start in prop_oneof![
-            Just(0_u64), Just(77), Just(u64::from(u32::MAX) - 9), Just(u64::MAX - 9), Just(u64::MAX), Just(1 << 63)
+            Just(0_u64), Just(77), Just(u64::from(u32::MAX) - 9), Just(u64::from(u32::MAX)), Just(1 << 40), Just((1 << 63) - 1)
         ],
         ops in ops(),
         queries in prop::collection::vec(query(), 1..12),
@@ -270,6 +270,56 @@ proptest! {
         for query in queries {
             check_query(&store, &query, &held, start, next)?;
         }
+    }
+}
+
+/// Numbers that no record has had yet are in the future, up to the last one that there is; they are not taken for such from
+/// before the start, which would begin again.
+#[test]
+fn a_query_from_any_later_number_on_is_at_its_end() {
+    for start in [0, 1, 77, u64::from(u32::MAX), 1 << 40, (1 << 63) - 1] {
+        let limits = Limits::with_capacity(10).first_sequence(start);
+        let mut options = RecorderOptions::default();
+        (options.traces, options.logs, options.metrics) = (limits.clone(), limits.clone(), limits);
+        let recorder = Recorder::new(&options).unwrap();
+        let metric = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{},{},{}]}}]}]}]}"#;
+        recorder.ingest(Signal::Metrics, Encoding::Json, metric).unwrap();
+        for _ in 0..3 {
+            recorder.add_span(&Span { service: "web", ..Span::default() });
+            recorder.add_log(&Log { service: "web", ..Log::default() });
+        }
+        for (signal, order) in Signal::ALL.into_iter().flat_map(|signal| {
+            [Order::NewestFirst, Order::OldestFirst].map(|order| (signal, order))
+        }) {
+            let query = |from, service: Option<&str>| {
+                let mut filter = Filter::default().within(from..u64::MAX);
+                filter.order = order;
+                filter.service = service.map(str::to_owned);
+                recorder.query(signal, filter).unwrap()
+            };
+            assert_eq!(sequences(&mut query(start + 2, None)), [start + 2]);
+            for from in [start + 3, start + 4, (1 << 63) + 2, u64::MAX - 1, u64::MAX] {
+                for service in [None, Some("web")] {
+                    let mut cursor = query(from, service);
+                    assert_eq!(
+                        sequences(&mut cursor),
+                        [0; 0],
+                        "{signal:?} from {from}, of {start}"
+                    );
+                    assert_eq!(cursor.coverage().end_sequence, from);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_never_come_to_their_end() {
+    for first in [1 << 63, u64::MAX] {
+        let limits = Limits::with_capacity(10).first_sequence(first);
+        let error = TraceStore::new(&limits).map(drop).unwrap_err();
+        assert_eq!(error, ConfigError::FirstSequence(first));
+        assert!(error.to_string().contains(&first.to_string()), "{error}");
     }
 }
 
