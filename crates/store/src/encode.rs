@@ -18,52 +18,62 @@ pub(crate) const UNKNOWN_SERVICE: &str = "unknown";
 pub(crate) const MAX_DEPTH: usize = 32;
 
 #[inline(always)]
-fn put_any(out: &mut Reverse<'_>, value: &Value<'_>, depth: usize) {
+fn put_any<'r>(mut out: Reverse<'r>, value: &Value<'_>, depth: usize) -> Reverse<'r> {
     match value {
         Value::Str(text) => out.put_bytes(1, text.as_bytes()),
         Value::Bool(value) => out.put_uint(2, u64::from(*value)),
         Value::Int(value) => out.put_uint(3, *value as u64),
         Value::Double(value) => out.put_fixed64(4, value.to_bits()),
         Value::Bytes(bytes) => out.put_bytes(7, bytes),
-        Value::Array(_) | Value::Map(_) => put_nested(out, value, depth),
+        Value::Array(_) | Value::Map(_) => out = put_nested(out, value, depth),
     }
+    out
 }
 
-fn put_nested(out: &mut Reverse<'_>, value: &Value<'_>, depth: usize) {
+#[inline(never)]
+fn put_nested<'r>(mut out: Reverse<'r>, value: &Value<'_>, depth: usize) -> Reverse<'r> {
     let inside = depth < MAX_DEPTH;
+    let end = out.end();
     match value {
-        Value::Array(values) => out.put_message(5, |out| {
+        Value::Array(values) => {
             for value in values.iter().rev().filter(|_| inside) {
-                out.put_message(1, |out| put_any(out, value, depth + 1));
+                let end = out.end();
+                out = put_any(out, value, depth + 1);
+                out.begin(1, end);
             }
-        }),
-        Value::Map(entries) => out.put_message(6, |out| {
+            out.begin(5, end);
+        }
+        Value::Map(entries) => {
             if inside {
-                put_attributes_at(out, 1, entries, depth + 1);
+                out = put_attributes_at(out, 1, entries, depth + 1);
             }
-        }),
+            out.begin(6, end);
+        }
         _ => {}
     }
+    out
 }
 
 #[inline(always)]
-fn put_attributes_at(
-    out: &mut Reverse<'_>,
+fn put_attributes_at<'r>(
+    mut out: Reverse<'r>,
     number: u8,
     attributes: &[Attribute<'_>],
     depth: usize,
-) {
+) -> Reverse<'r> {
     for attribute in attributes.iter().rev() {
-        out.put_message(number, |out| {
-            out.put_message(2, |out| put_any(out, &attribute.value, depth));
-            out.put_bytes(1, attribute.key.as_bytes());
-        });
+        let end = out.end();
+        out = put_any(out, &attribute.value, depth);
+        out.begin(2, end);
+        out.put_bytes(1, attribute.key.as_bytes());
+        out.begin(number, end);
     }
+    out
 }
 
 #[inline(always)]
-fn put_attributes(out: &mut Reverse<'_>, number: u8, attributes: &[Attribute<'_>]) {
-    put_attributes_at(out, number, attributes, 0);
+fn put_attributes<'r>(out: Reverse<'r>, number: u8, attributes: &[Attribute<'_>]) -> Reverse<'r> {
+    put_attributes_at(out, number, attributes, 0)
 }
 
 /// A text field, which is left out if it is empty.
@@ -78,8 +88,7 @@ fn put_text(out: &mut Reverse<'_>, number: u8, text: &str) {
 #[inline(always)]
 fn put_id<const N: usize>(out: &mut Reverse<'_>, number: u8, id: [u8; N]) {
     if id != [0; N] {
-        out.put(id);
-        out.put([number << 3 | 2, N as u8]);
+        out.put_array(number, id);
     }
 }
 
@@ -91,21 +100,34 @@ fn put_time(out: &mut Reverse<'_>, number: u8, time: u64) {
 }
 
 #[inline(never)]
-fn put_event(out: &mut Reverse<'_>, event: &Event<'_>) {
-    out.put_message(11, |out| {
-        put_attributes(out, 3, event.attributes);
-        put_text(out, 2, event.name);
-        put_time(out, 1, event.time_ns);
-    });
+fn put_event<'r>(mut out: Reverse<'r>, event: &Event<'_>) -> Reverse<'r> {
+    let end = out.end();
+    out = put_attributes(out, 3, event.attributes);
+    put_text(&mut out, 2, event.name);
+    put_time(&mut out, 1, event.time_ns);
+    out.begin(11, end);
+    out
 }
 
 #[inline(never)]
-fn put_link(out: &mut Reverse<'_>, link: &Link<'_>) {
-    out.put_message(13, |out| {
-        put_attributes(out, 4, link.attributes);
-        put_id(out, 2, link.span_id);
-        put_id(out, 1, link.trace_id);
-    });
+fn put_link<'r>(mut out: Reverse<'r>, link: &Link<'_>) -> Reverse<'r> {
+    let end = out.end();
+    out = put_attributes(out, 4, link.attributes);
+    put_id(&mut out, 2, link.span_id);
+    put_id(&mut out, 1, link.trace_id);
+    out.begin(13, end);
+    out
+}
+
+#[inline(never)]
+fn put_status<'r>(mut out: Reverse<'r>, status: u8, message: &str) -> Reverse<'r> {
+    let end = out.end();
+    if status != 0 {
+        out.put_uint(3, u64::from(status));
+    }
+    put_text(&mut out, 2, message);
+    out.begin(15, end);
+    out
 }
 
 /// What the stores need of a record that is handed in.
@@ -114,8 +136,8 @@ pub(crate) trait Input {
 
     fn service(&self) -> &str;
 
-    /// Writes the record's wire bytes, whose fields are in the order of their numbers, the last one first.
-    fn encode(&self, out: &mut Reverse<'_>);
+    /// Writes the record's wire bytes.
+    fn encode<'r>(&self, out: Reverse<'r>) -> Reverse<'r>;
 
     /// What the indexes need, as [`crate::decode::read`] would read it from `wire`.
     fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a>;
@@ -146,31 +168,27 @@ impl Input for Span<'_> {
     }
 
     #[inline(always)]
-    fn encode(&self, out: &mut Reverse<'_>) {
+    fn encode<'r>(&self, mut out: Reverse<'r>) -> Reverse<'r> {
         if self.status != 0 || !self.status_message.is_empty() {
-            out.put_message(15, |out| {
-                if self.status != 0 {
-                    out.put_uint(3, u64::from(self.status));
-                }
-                put_text(out, 2, self.status_message);
-            });
+            out = put_status(out, self.status, self.status_message);
         }
         for link in self.links.iter().rev() {
-            put_link(out, link);
+            out = put_link(out, link);
         }
         for event in self.events.iter().rev() {
-            put_event(out, event);
+            out = put_event(out, event);
         }
-        put_attributes(out, 9, self.attributes);
-        put_time(out, 8, self.end_ns);
-        put_time(out, 7, self.start_ns);
+        out = put_attributes(out, 9, self.attributes);
+        put_time(&mut out, 8, self.end_ns);
+        put_time(&mut out, 7, self.start_ns);
         if self.kind != 0 {
             out.put_uint(6, u64::from(self.kind));
         }
-        put_text(out, 5, self.name);
-        put_id(out, 4, self.parent_id);
-        put_id(out, 2, self.span_id);
-        put_id(out, 1, self.trace_id);
+        put_text(&mut out, 5, self.name);
+        put_id(&mut out, 4, self.parent_id);
+        put_id(&mut out, 2, self.span_id);
+        put_id(&mut out, 1, self.trace_id);
+        out
     }
 }
 
@@ -195,20 +213,23 @@ impl Input for Log<'_> {
     }
 
     #[inline(always)]
-    fn encode(&self, out: &mut Reverse<'_>) {
-        put_text(out, 12, self.event_name);
-        put_time(out, 11, self.observed_ns);
-        put_id(out, 10, self.span_id);
-        put_id(out, 9, self.trace_id);
-        put_attributes(out, 6, self.attributes);
+    fn encode<'r>(&self, mut out: Reverse<'r>) -> Reverse<'r> {
+        put_text(&mut out, 12, self.event_name);
+        put_time(&mut out, 11, self.observed_ns);
+        put_id(&mut out, 10, self.span_id);
+        put_id(&mut out, 9, self.trace_id);
+        out = put_attributes(out, 6, self.attributes);
         if let Some(body) = &self.body {
-            out.put_message(5, |out| put_any(out, body, 0));
+            let end = out.end();
+            out = put_any(out, body, 0);
+            out.begin(5, end);
         }
-        put_text(out, 3, self.severity_text);
+        put_text(&mut out, 3, self.severity_text);
         if self.severity != 0 {
             out.put_uint(2, u64::from(self.severity));
         }
-        put_time(out, 1, self.time_ns);
+        put_time(&mut out, 1, self.time_ns);
+        out
     }
 }
 
@@ -239,7 +260,7 @@ impl Input for Metric<'_> {
     }
 
     /// OTLP's `Metric` message with this one point.
-    fn encode(&self, out: &mut Reverse<'_>) {
+    fn encode<'r>(&self, mut out: Reverse<'r>) -> Reverse<'r> {
         let (field, temporality, monotonic) = match self.point {
             Point::Gauge(_) => (5, Temporality::Unspecified, false),
             Point::Sum { temporality, monotonic, .. } => (7, temporality, monotonic),
@@ -247,53 +268,47 @@ impl Input for Metric<'_> {
             Point::ExponentialHistogram { temporality, .. } => (10, temporality, false),
             Point::Summary { .. } => (11, Temporality::Unspecified, false),
         };
-        out.put_message(field, |out| {
-            if monotonic {
-                out.put_uint(3, 1);
-            }
-            if temporality != Temporality::Unspecified {
-                out.put_uint(2, temporality as u64);
-            }
-            out.put_message(1, |out| self.encode_point(out));
-        });
-        put_text(out, 3, self.unit);
-        put_text(out, 2, self.description);
-        put_text(out, 1, self.name);
+        let end = out.end();
+        if monotonic {
+            out.put_uint(3, 1);
+        }
+        if temporality != Temporality::Unspecified {
+            out.put_uint(2, temporality as u64);
+        }
+        let end_of_point = out.end();
+        out = self.encode_point(out);
+        out.begin(1, end_of_point);
+        out.begin(field, end);
+        put_text(&mut out, 3, self.unit);
+        put_text(&mut out, 2, self.description);
+        put_text(&mut out, 1, self.name);
+        out
     }
 }
 
 impl Metric<'_> {
-    fn encode_point(&self, out: &mut Reverse<'_>) {
-        let exemplars = |out: &mut Reverse<'_>, number| {
+    fn encode_point<'r>(&self, mut out: Reverse<'r>) -> Reverse<'r> {
+        let attributes_and_exemplars = |mut out, [attributes, exemplars]: [u8; 2]| {
+            out = put_attributes(out, attributes, self.attributes);
             for exemplar in self.exemplars.iter().rev() {
-                out.put_bytes(number, exemplar);
+                out.put_bytes(exemplars, exemplar);
             }
-        };
-        let attributes = |out: &mut Reverse<'_>, number| {
-            put_attributes(out, number, self.attributes);
-        };
-        let times = |out: &mut Reverse<'_>| {
-            put_time(out, 3, self.time_ns);
-            put_time(out, 2, self.start_ns);
+            out
         };
         match self.point {
             Point::Gauge(value) | Point::Sum { value, .. } => {
-                attributes(out, 7);
-                exemplars(out, 5);
+                out = attributes_and_exemplars(out, [7, 5]);
                 match value {
                     Number::Double(value) => out.put_fixed64(4, value.to_bits()),
                     Number::Int(value) => out.put_fixed64(6, value as u64),
                 }
-                times(out);
             }
             Point::Histogram { count, sum, bucket_counts, bounds, .. } => {
-                attributes(out, 9);
-                exemplars(out, 8);
-                put_packed(out, 7, bounds.iter().map(|bound| bound.to_bits()));
-                put_packed(out, 6, bucket_counts.iter().copied());
-                put_double(out, 5, sum);
+                out = attributes_and_exemplars(out, [9, 8]);
+                put_packed(&mut out, 7, bounds.iter().map(|bound| bound.to_bits()));
+                put_packed(&mut out, 6, bucket_counts.iter().copied());
+                put_double(&mut out, 5, sum);
                 out.put_fixed64(4, count);
-                times(out);
             }
             Point::ExponentialHistogram {
                 count,
@@ -304,29 +319,29 @@ impl Metric<'_> {
                 negative,
                 ..
             } => {
-                exemplars(out, 11);
-                put_buckets(out, 9, &negative);
-                put_buckets(out, 8, &positive);
+                out = attributes_and_exemplars(out, [1, 11]);
+                put_buckets(&mut out, 9, &negative);
+                put_buckets(&mut out, 8, &positive);
                 out.put_fixed64(7, zero_count);
                 out.put_uint(6, zigzag(scale));
-                put_double(out, 5, sum);
+                put_double(&mut out, 5, sum);
                 out.put_fixed64(4, count);
-                times(out);
-                attributes(out, 1);
             }
             Point::Summary { count, sum, quantiles } => {
-                attributes(out, 7);
+                out = put_attributes(out, 7, self.attributes);
                 for (quantile, value) in quantiles.iter().rev() {
-                    out.put_message(6, |out| {
-                        out.put_fixed64(2, value.to_bits());
-                        out.put_fixed64(1, quantile.to_bits());
-                    });
+                    let end = out.end();
+                    out.put_fixed64(2, value.to_bits());
+                    out.put_fixed64(1, quantile.to_bits());
+                    out.begin(6, end);
                 }
                 out.put_fixed64(5, sum.to_bits());
                 out.put_fixed64(4, count);
-                times(out);
             }
         }
+        put_time(&mut out, 3, self.time_ns);
+        put_time(&mut out, 2, self.start_ns);
+        out
     }
 }
 
@@ -348,21 +363,22 @@ fn put_packed(
     if values.len() == 0 {
         return;
     }
-    out.put_message(number, |out| values.rev().for_each(|value| out.put(value.to_le_bytes())));
+    let end = out.end();
+    values.rev().for_each(|value| out.put_u64(value));
+    out.begin(number, end);
 }
 
 fn put_buckets(out: &mut Reverse<'_>, number: u8, buckets: &Buckets<'_>) {
     if buckets.offset == 0 && buckets.counts.is_empty() {
         return;
     }
-    out.put_message(number, |out| {
-        if !buckets.counts.is_empty() {
-            out.put_message(2, |out| {
-                buckets.counts.iter().rev().for_each(|&count| out.put_varint(count));
-            });
-        }
-        out.put_uint(1, zigzag(buckets.offset));
-    });
+    let end = out.end();
+    if !buckets.counts.is_empty() {
+        buckets.counts.iter().rev().for_each(|&count| out.put_varint(count));
+        out.begin(2, end);
+    }
+    out.put_uint(1, zigzag(buckets.offset));
+    out.begin(number, end);
 }
 
 /// Appends the origin key of a record that names only its service: a resource with that attribute, no scope.

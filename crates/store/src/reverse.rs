@@ -13,34 +13,35 @@ pub(crate) struct Scratch {
     end: usize,
 }
 
-/// What is left of the memory: the part before what is written already.
+/// What is left of the memory: the part before what is written already. Handed from function to function, because what a
+/// pointer leads to has to be in memory, and this is best in registers.
 pub(crate) struct Reverse<'a> {
+    /// Empty: something had no room, and all that is written is void.
     rest: &'a mut [u8],
-    /// Something had no room; all that is written is void.
-    short: bool,
 }
 
 impl Scratch {
     /// The message that `write` writes. It is called again, with more memory, if there was too little.
     #[inline(always)]
-    pub(crate) fn message(&mut self, write: impl Fn(&mut Reverse<'_>)) -> &[u8] {
-        loop {
-            let mut out = Reverse { rest: &mut self.bytes[..self.end], short: false };
-            write(&mut out);
-            let Reverse { rest, short } = out;
-            let begin = rest.len();
-            if !short {
-                return &self.bytes[begin..self.end];
-            }
-            self.grow();
+    pub(crate) fn message(&mut self, write: impl for<'r> Fn(Reverse<'r>) -> Reverse<'r>) -> &[u8] {
+        match write(Reverse { rest: &mut self.bytes[..self.end] }).rest.len() {
+            0 => self.longer_message(&write),
+            begin => &self.bytes[begin..self.end],
         }
     }
 
     #[cold]
-    fn grow(&mut self) {
-        self.bytes = vec![0; (2 * self.bytes.len()).max(2 * PAGE)];
-        let end = self.bytes.as_ptr().addr() + self.bytes.len();
-        self.end = self.bytes.len() - end % PAGE;
+    #[inline(never)]
+    fn longer_message(&mut self, write: &dyn for<'r> Fn(Reverse<'r>) -> Reverse<'r>) -> &[u8] {
+        loop {
+            self.bytes = vec![0; (2 * self.bytes.len()).max(2 * PAGE)];
+            let end = self.bytes.as_ptr().addr() + self.bytes.len();
+            self.end = self.bytes.len() - end % PAGE;
+            let begin = write(Reverse { rest: &mut self.bytes[..self.end] }).rest.len();
+            if begin > 0 {
+                return &self.bytes[begin..self.end];
+            }
+        }
     }
 
     pub(crate) fn heap_bytes(&self) -> u64 {
@@ -54,7 +55,6 @@ impl Reverse<'_> {
     fn take(&mut self, len: usize) -> Option<&mut [u8]> {
         let Some(left) = self.rest.len().checked_sub(len) else {
             self.rest = &mut [];
-            self.short = true;
             return None;
         };
         let (rest, taken) = std::mem::take(&mut self.rest).split_at_mut(left);
@@ -63,26 +63,28 @@ impl Reverse<'_> {
     }
 
     #[inline(always)]
-    pub(crate) fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(place) = self.take(N) {
             place.copy_from_slice(&bytes);
         }
     }
 
+    /// What stands in front of some bytes, and these.
     #[inline(always)]
-    pub(crate) fn put_slice(&mut self, bytes: &[u8]) {
-        let Some(place) = self.take(bytes.len()) else { return };
+    fn put_both<const N: usize>(&mut self, head: [u8; N], bytes: &[u8]) {
+        let len = bytes.len();
+        let Some(place) = self.take(N + len) else { return };
+        let (first, place) = place.split_at_mut(N);
+        first.copy_from_slice(&head);
         // For short ones a call would take longer than two words.
-        match bytes.len() {
+        match len {
             8..=16 => {
-                let behind = bytes.len() - 8;
-                place[behind..].copy_from_slice(&bytes[behind..]);
                 place[..8].copy_from_slice(&bytes[..8]);
+                place[len - 8..].copy_from_slice(&bytes[len - 8..]);
             }
             4..=7 => {
-                let behind = bytes.len() - 4;
-                place[behind..].copy_from_slice(&bytes[behind..]);
                 place[..4].copy_from_slice(&bytes[..4]);
+                place[len - 4..].copy_from_slice(&bytes[len - 4..]);
             }
             _ => place.copy_from_slice(bytes),
         }
@@ -93,16 +95,10 @@ impl Reverse<'_> {
         match value {
             0..0x80 => self.put([value as u8]),
             0x80..0x4000 => self.put([value as u8 | 0x80, (value >> 7) as u8]),
-            _ => self.put_long_varint(value),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_long_varint(&mut self, value: u64) {
-        let last = value.checked_ilog2().unwrap_or(0) / 7;
-        for i in (0..=last).rev() {
-            self.put([(value >> (7 * i)) as u8 | if i == last { 0 } else { 0x80 }]);
+            _ => {
+                let (bytes, len) = long_varint(value);
+                self.put_both([], &bytes[..len]);
+            }
         }
     }
 
@@ -114,36 +110,65 @@ impl Reverse<'_> {
     }
 
     #[inline(always)]
-    pub(crate) fn put_fixed64(&mut self, number: u8, value: u64) {
+    pub(crate) fn put_u64(&mut self, value: u64) {
         self.put(value.to_le_bytes());
-        self.put([number << 3 | 1]);
+    }
+
+    #[inline(always)]
+    pub(crate) fn put_fixed64(&mut self, number: u8, value: u64) {
+        self.put_both([number << 3 | 1], &value.to_le_bytes());
+    }
+
+    /// A field of bytes that are at most 127.
+    #[inline(always)]
+    pub(crate) fn put_array<const N: usize>(&mut self, number: u8, bytes: [u8; N]) {
+        const { assert!(N < 0x80) }
+        self.put_both([number << 3 | 2, N as u8], &bytes);
     }
 
     #[inline(always)]
     pub(crate) fn put_bytes(&mut self, number: u8, bytes: &[u8]) {
-        self.put_slice(bytes);
-        self.put_head(number, bytes.len());
+        self.put_delimited(number, bytes.len(), bytes);
     }
 
-    /// A field whose contents `f` writes.
+    /// Where a message ends that is to be written: for [`begin`](Self::begin).
     #[inline(always)]
-    pub(crate) fn put_message(&mut self, number: u8, f: impl FnOnce(&mut Self)) {
-        let end = self.rest.len();
-        f(self);
-        self.put_head(number, end - self.rest.len());
+    pub(crate) fn end(&self) -> usize {
+        self.rest.len()
     }
 
-    /// The tag and length of a field whose `len` bytes are written.
+    /// Begins the message that ends there: writes the tag and length of its field.
     #[inline(always)]
-    fn put_head(&mut self, number: u8, len: usize) {
+    pub(crate) fn begin(&mut self, number: u8, end: usize) {
+        self.put_delimited(number, end - self.rest.len(), &[]);
+    }
+
+    /// A field of `len` bytes, which begin with these.
+    #[inline(always)]
+    fn put_delimited(&mut self, number: u8, len: usize, bytes: &[u8]) {
         let tag = number << 3 | 2;
         match len {
-            0..0x80 => self.put([tag, len as u8]),
-            0x80..0x4000 => self.put([tag, len as u8 | 0x80, (len >> 7) as u8]),
+            0..0x80 => self.put_both([tag, len as u8], bytes),
+            0x80..0x4000 => self.put_both([tag, len as u8 | 0x80, (len >> 7) as u8], bytes),
             _ => {
-                self.put_long_varint(len as u64);
+                self.put_both([], bytes);
+                let (varint, varint_len) = long_varint(len as u64);
+                self.put_both([], &varint[..varint_len]);
                 self.put([tag]);
             }
         }
     }
+}
+
+/// A varint, and how long it is.
+#[cold]
+#[inline(never)]
+fn long_varint(value: u64) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = (value >> (7 * i)) as u8 | 0x80;
+    }
+    let last = value.checked_ilog2().unwrap_or(0) as usize / 7;
+    bytes[last] &= 0x7f;
+    (bytes, last + 1)
 }
