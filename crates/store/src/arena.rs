@@ -8,8 +8,9 @@
 
 use std::sync::OnceLock;
 
+use flightring_sync::copy;
+
 use crate::config::{ConfigError, filled};
-use crate::copy;
 use crate::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -84,7 +85,7 @@ impl Arena {
 
     /// Copies the words at `offset` to `dst`, whose length is a multiple of 8. What arrives is only meaningful if the record
     /// was still live afterwards.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&self, mut offset: u64, mut dst: &mut [u8]) {
         while !dst.is_empty() {
             let Some(run) = self.run(offset) else { break };

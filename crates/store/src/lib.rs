@@ -65,7 +65,6 @@ mod arena;
 mod biased;
 mod chunk;
 mod config;
-mod copy;
 mod core;
 mod cursor;
 mod decode;
