@@ -14,12 +14,9 @@ use std::ptr;
 use crate::bell::Bell;
 use crate::seat::{Seat, Seats};
 use crate::shard::{Gate, Refused, Shard, Slot};
-use crate::sync::{AtomicU64, Mutex, Ordering, fence_heavy, spin_loop, yield_now};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, fence_heavy, spin_loop, yield_now};
 
-#[cfg(not(loom))]
-pub(crate) type OverflowGuard<'a> = crate::sync::MutexGuard<'a, ()>;
-#[cfg(loom)]
-pub(crate) type OverflowGuard<'a> = loom::sync::MutexGuard<'a, ()>;
+pub(crate) type OverflowGuard<'a> = MutexGuard<'a, ()>;
 
 pub(crate) struct Pool {
     shards: Box<[Shard]>,

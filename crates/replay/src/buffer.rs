@@ -137,7 +137,7 @@ impl ReplayBuffer {
     }
 
     /// Keeps other writers out while the guard lives, so that what belongs to a write can be done together with it.
-    /// Readers are not concerned. Taking it twice in one thread is a deadlock, and so is anything that takes it
+    /// Readers are not concerned. Taking it twice in one thread is a deadlock or a panic, and so is anything that takes it
     /// inside, as `write`, `clear` and `close` do.
     pub fn lock(&self) -> WriteGuard<'_> {
         WriteGuard { buffer: self, held: self.writer.gate.lock() }

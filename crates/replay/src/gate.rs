@@ -1,20 +1,16 @@
+use std::marker::PhantomData;
 use std::mem;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::sync::{
-    AtomicU32, AtomicU64, Bell, Mutex, Ordering, fence_heavy, fence_light, fences_available, rest,
-    spin_loop, thread_number, yield_now,
-};
+use flightring_sync::{Bias, Patience, fences};
+
+use crate::sync::{AtomicU32, Bell, Mutex, Ordering};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 /// Free, and somebody sleeps until the next publication.
 const WATCHED: u32 = 2;
-
-/// How often in a row a thread takes the lock before it is given the bias. Each time the bias is taken away it becomes
-/// harder to get.
-const BIAS_AFTER: u32 = if cfg!(loom) { 1 } else { 64 };
 
 /// The lock that serialises writers, together with the bell that wakes readers who wait for data.
 ///
@@ -32,25 +28,16 @@ const BIAS_AFTER: u32 = if cfg!(loom) { 1 } else { 64 };
 ///
 /// # One writer
 ///
-/// Most buffers have one writer, and for it even one exchange is most of what a short write costs, because it waits until
-/// the copy before has left the store buffer. So a thread that takes the lock many times in a row is made its *owner*:
-/// it announces itself in `busy` with a plain store and looks whether it still is the owner. Whoever else wants the lock
-/// takes the word, takes the ownership away, and waits until the owner is not busy. Either side writes first and then
-/// looks at what the other one wrote, which needs a full fence on both; here the owner's is a compiler fence, and the
-/// other side makes up for it by `membarrier`, which runs a fence on every CPU that runs a thread of this process
-/// ("asymmetric fences"). In the same way an owner that has published looks for a mark, and who marks an owned lock
-/// makes up for the owner's missing fence before it looks at what was published.
+/// Most buffers have one writer, and for it even one exchange is most of what a short write costs. So the lock has a
+/// [`Bias`], of which this is the word: an owner takes the lock without it. In the same way as others find out that the
+/// owner is busy, an owner that has published looks for a mark, and who marks an owned lock makes up for the owner's
+/// missing fence before it looks at what was published.
+///
+/// The store's lock has the same bias, and another word: nobody sleeps until something happens to a store, so that is a
+/// plain mutex, on which those who wait queue for themselves.
 pub(crate) struct Gate {
     word: AtomicU32,
-    /// The owner's thread number; 0 if there is none. Written under the word.
-    owner: AtomicU64,
-    /// Whether the owner holds the lock without having taken the word.
-    busy: AtomicU32,
-    /// Who took the word last, how often in a row, and what that takes for
-    /// the bias. Guarded by the word.
-    last: AtomicU64,
-    streak: AtomicU32,
-    needed: AtomicU32,
+    bias: Bias,
     bell: Bell,
     queue: Mutex<()>,
     /// Those who want to be called rather than to sleep.
@@ -65,17 +52,15 @@ pub(crate) struct Held<'a> {
     owned: bool,
     /// Whether there is something new for those who wait.
     pub(crate) published: bool,
+    /// Not to be sent: whoever owns the lock takes it to be held by itself.
+    here: PhantomData<*const ()>,
 }
 
 impl Gate {
     pub(crate) fn new() -> Self {
         Self {
             word: AtomicU32::new(FREE),
-            owner: AtomicU64::new(0),
-            busy: AtomicU32::new(0),
-            last: AtomicU64::new(0),
-            streak: AtomicU32::new(0),
-            needed: AtomicU32::new(BIAS_AFTER),
+            bias: Bias::new(),
             bell: Bell::new(),
             queue: Mutex::new(()),
             wakers: Mutex::new(Vec::new()),
@@ -89,58 +74,25 @@ impl Gate {
     /// Takes the lock if this thread owns it, which costs no read-modify-write.
     #[inline(always)]
     pub(crate) fn lock_as_owner(&self) -> Option<Held<'_>> {
-        let me = thread_number();
-        if self.owner.load(Ordering::Relaxed) == me {
-            self.busy.store(1, Ordering::Relaxed);
-            fence_light();
-            if self.owner.load(Ordering::Relaxed) == me {
-                return Some(Held { gate: self, watched: false, owned: true, published: false });
-            }
-            self.step_back();
-        }
-        None
-    }
-
-    /// The ownership was taken away just now.
-    #[cold]
-    fn step_back(&self) {
-        self.busy.store(0, Ordering::Release);
+        // Not `then_some`: a hold that is dropped gives the lock back.
+        self.bias.enter().then(|| Held {
+            gate: self,
+            watched: false,
+            owned: true,
+            published: false,
+            here: PhantomData,
+        })
     }
 
     /// Takes the lock for a thread that does not own it.
     pub(crate) fn lock_word(&self) -> Held<'_> {
-        let held = self.try_lock().unwrap_or_else(|| self.lock_contended());
-        self.settle_owner(thread_number());
+        let mut held = self.try_lock().unwrap_or_else(|| self.lock_contended());
+        if self.bias.settle() {
+            // A mark stays: the owner looks for it.
+            self.word.store(if held.watched { WATCHED } else { FREE }, Ordering::Release);
+            held.owned = true;
+        }
         held
-    }
-
-    /// Takes the ownership away from another thread, or gives it to this one. The word is held.
-    fn settle_owner(&self, me: u64) {
-        let owner = self.owner.load(Ordering::Relaxed);
-        if owner != 0 {
-            // This thread's own ownership was seen above, unless it was given up there.
-            self.disown();
-        }
-        let again = self.last.load(Ordering::Relaxed) == me;
-        let streak = if again { self.streak.load(Ordering::Relaxed) + 1 } else { 1 };
-        self.last.store(me, Ordering::Relaxed);
-        self.streak.store(streak, Ordering::Relaxed);
-        if streak >= self.needed.load(Ordering::Relaxed) && me != 0 && fences_available() {
-            self.streak.store(0, Ordering::Relaxed);
-            self.owner.store(me, Ordering::Relaxed);
-        }
-    }
-
-    #[cold]
-    fn disown(&self) {
-        let needed = self.needed.load(Ordering::Relaxed);
-        self.needed.store(needed.saturating_mul(4), Ordering::Relaxed);
-        self.owner.store(0, Ordering::Relaxed);
-        fence_heavy();
-        let mut patience = Patience::new();
-        while self.busy.load(Ordering::Acquire) != 0 {
-            patience.pause();
-        }
     }
 
     #[inline]
@@ -152,7 +104,7 @@ impl Gate {
             Err(WATCHED) => take(WATCHED).is_ok().then_some(true)?,
             Err(_) => return None,
         };
-        Some(Held { gate: self, watched, owned: false, published: false })
+        Some(Held { gate: self, watched, owned: false, published: false, here: PhantomData })
     }
 
     #[cold]
@@ -193,8 +145,8 @@ impl Gate {
             }
         }
         // An owner becomes one under the word, which was free: it is seen here, or it takes the word again first.
-        if self.owner.load(Ordering::Relaxed) != 0 {
-            fence_heavy();
+        if self.bias.is_owned() {
+            fences::heavy();
         }
     }
 
@@ -247,8 +199,8 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         let gate = self.gate;
         if self.owned {
-            gate.busy.store(0, Ordering::Release);
-            fence_light();
+            gate.bias.leave();
+            fences::light();
             if self.published && gate.word.load(Ordering::Relaxed) != FREE {
                 gate.answer_mark();
             }
@@ -259,25 +211,6 @@ impl Drop for Held<'_> {
         gate.word.store(mark, Ordering::Release);
         if self.watched && self.published {
             gate.alarm();
-        }
-    }
-}
-
-/// Waiting for something that takes about as long as a copy of some bytes, unless its thread was preempted.
-struct Patience(u32);
-
-impl Patience {
-    fn new() -> Self {
-        Self(0)
-    }
-
-    fn pause(&mut self) {
-        self.0 += 1;
-        match self.0 {
-            0..16 if !cfg!(loom) => (0..4).for_each(|_| spin_loop()),
-            0..64 => yield_now(),
-            // Also reached when a thread of higher priority keeps the holder off the CPU by yielding only.
-            _ => rest(),
         }
     }
 }

@@ -1,27 +1,13 @@
-//! The bytes themselves, in memory that is read while it is being written.
-//!
-//! Both accesses must be atomic, or they are a data race. They need not be ordered, nor be one access: the protocol
-//! in `buffer.rs` throws away what was overwritten meanwhile. So what is wanted is a `memcpy` made of relaxed atomic
-//! accesses of single bytes, which the language does not have yet (C++ proposes `atomic_load_per_byte_memcpy`, P1478).
-//!
-//! * `portable` does it with 64-bit atomics, merging bytes into the first and last word. Only the writer stores, so a
-//!   word is merged without a read-modify-write.
-//! * `x86_64` does it in assembly, which the compiler cannot take apart, and where the hardware guarantees that no
-//!   byte is torn: the speed of a real `memcpy`.
+//! The bytes themselves, in memory that is read while it is being written (see [`flightring_sync::copy`]): the protocol in
+//! `buffer.rs` throws away what was overwritten meanwhile.
 
-#[cfg(any(test, loom, miri, not(target_arch = "x86_64")))]
-mod portable;
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
-mod x86_64;
-
-#[cfg(any(loom, miri, not(target_arch = "x86_64")))]
-use portable as arch;
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
-use x86_64 as arch;
+use flightring_sync::{copy, prefetch};
 
 use crate::sync::{AtomicPtr, AtomicU64, Memory, Ordering};
 
 const WORD: usize = size_of::<u64>();
+/// Longer writes take longer than the cache.
+const SHORT: usize = 512;
 
 /// How many bytes of storage `capacity` bytes of history take: whole words. `None` if an allocation cannot be
 /// that large.
@@ -97,7 +83,8 @@ impl Bytes<'_> {
     pub(crate) fn write(self, at: usize, data: &[u8]) {
         let room = self.size() - at;
         if data.len() <= room {
-            arch::store(self.words, at, data);
+            self.expect(at, data.len());
+            copy::store_at(self.words, at, data);
         } else {
             self.write_around(at, data.split_at(room));
         }
@@ -105,17 +92,27 @@ impl Bytes<'_> {
 
     #[cold]
     fn write_around(self, at: usize, (first, second): (&[u8], &[u8])) {
-        arch::store(self.words, at, first);
-        arch::store(self.words, 0, second);
+        copy::store_at(self.words, at, first);
+        copy::store(self.words, second);
+    }
+
+    /// Has the memory fetched that writes like this one will come to: short ones are followed by others, which should not wait
+    /// for the cache.
+    #[inline(always)]
+    fn expect(self, at: usize, len: usize) {
+        if len < SHORT {
+            let words = self.words.as_ptr().cast::<u8>();
+            prefetch::for_writing_at(words.wrapping_add(at + SHORT), len);
+        }
     }
 
     /// Loads into `dst` from position `at` on; the end of the storage continues at its beginning.
     #[inline]
     pub(crate) fn read(self, at: usize, dst: &mut [u8]) {
         let (first, second) = dst.split_at_mut(dst.len().min(self.size() - at));
-        arch::load(self.words, at, first);
+        copy::load_at(self.words, at, first);
         if !second.is_empty() {
-            arch::load(self.words, 0, second);
+            copy::load(self.words, second);
         }
     }
 
@@ -127,39 +124,6 @@ impl Bytes<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// The fast copy and the portable one, in each direction, against plain slices.
-        #[test]
-        fn copies_agree(
-            at in 0_usize..600,
-            len in prop_oneof![0_usize..3000, 15_000_usize..20_000],
-            seed in any::<u64>(),
-        ) {
-            let size = 32 * 1024;
-            // Each byte depends on its place, so that none can be mistaken for another nearby.
-            let byte = |i: usize| ((i as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-            let data: Vec<u8> = (0..len).map(byte).collect();
-            let (fast, slow) = (Storage::new(size), Storage::new(size));
-            let (fast, slow) = (fast.allocate().unwrap(), slow.allocate().unwrap());
-            arch::store(fast.words, at, &data);
-            portable::store(slow.words, at, &data);
-            let mut expected = vec![0; size];
-            expected[at..at + data.len()].copy_from_slice(&data);
-            for storage in [fast, slow] {
-                let mut whole = vec![1; size];
-                portable::load(storage.words, 0, &mut whole);
-                prop_assert_eq!(&whole, &expected);
-                let mut part = vec![1; data.len()];
-                arch::load(storage.words, at, &mut part);
-                prop_assert_eq!(&part, &data);
-                part.fill(1);
-                portable::load(storage.words, at, &mut part);
-                prop_assert_eq!(&part, &data);
-            }
-        }
-    }
 
     #[test]
     fn what_was_discarded_is_zero_and_can_be_written_again() {

@@ -8,9 +8,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use flightring_sync::{copy, prefetch};
+
 use crate::config::{ConfigError, filled};
-use crate::copy;
-use crate::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Words of 8 bytes in a segment: 32 KiB, small against any useful store and large against a record.
@@ -18,6 +18,11 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 pub(crate) const SEGMENT_WORDS: usize = 4096;
 #[cfg(loom)]
 pub(crate) const SEGMENT_WORDS: usize = 1;
+
+/// So many bytes before they are written they are fetched, and so many after each record. Longer ones are a stream that the
+/// processor sees by itself.
+const AHEAD: usize = 2048;
+const EXPECTED: usize = 512;
 
 /// Of a size that the compiler knows, and a thin pointer.
 type Segment = Arc<[AtomicU64; SEGMENT_WORDS]>;
@@ -95,7 +100,7 @@ impl Arena {
 
     /// Copies the words at `offset` to `dst`, whose length is a multiple of 8. What arrives is only meaningful if the record
     /// was still live afterwards.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&self, mut offset: u64, mut dst: &mut [u8]) {
         while !dst.is_empty() {
             let Some(run) = self.run(offset) else { break };
@@ -142,6 +147,8 @@ impl ArenaWriter {
         {
             copy::store(now, bytes);
             self.head += taken as u64;
+            let later = newest.as_ptr().wrapping_add(at + taken).cast::<u8>();
+            prefetch::for_writing_at(later.wrapping_add(AHEAD), EXPECTED);
         } else {
             self.write_on(arena, bytes);
         }

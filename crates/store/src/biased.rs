@@ -1,14 +1,7 @@
 //! The writer's lock: free for a thread that takes it all the time.
 //!
-//! Taking a lock costs a read-modify-write, and that waits until everything that was stored before has left the store
-//! buffer. After a record was copied to memory that is not in the cache, this is as long as all the rest of an insert.
-//! So a thread that takes the lock many times in a row becomes its *owner*: it announces itself in `busy` with a plain
-//! store, and then looks whether it still is the owner. Whoever else wants the lock takes the real one, takes the
-//! ownership away, and waits until the owner is not busy. Either side writes first and then looks at what the other one
-//! wrote, which needs a full fence on both; here the owner's is a compiler fence, and the other side makes up for it by
-//! `membarrier`, which runs a fence on every CPU that runs a thread of this process ("asymmetric fences").
-//!
-//! Threads that take turns never become owners, and have a plain lock.
+//! A plain lock with a [`Bias`]: a thread that takes it many times in a row becomes its owner, and takes it without a
+//! read-modify-write until another one wants it.
 
 #![allow(unsafe_code)] // a lock has to hand out what it guards
 
@@ -17,32 +10,14 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use crossbeam_utils::CachePadded;
+use flightring_sync::{Bias, MutexGuard, unlock_fair};
 
-use crate::sync::{
-    AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, fence_heavy, fence_light, fences_available,
-    patience, thread_number, unlock_fair,
-};
-
-/// How often in a row a thread takes the lock before it owns it, at first and at most. Each time that the ownership is
-/// taken away it becomes harder to get, because taking it away costs microseconds.
-const OWN_AFTER: u32 = if cfg!(loom) { 2 } else { 64 };
-const OWN_AFTER_AT_MOST: u32 = 4096;
+use crate::sync::Mutex;
 
 pub(crate) struct Biased<T> {
-    state: CachePadded<State>,
+    bias: CachePadded<Bias>,
     word: Mutex<()>,
     value: UnsafeCell<T>,
-}
-
-struct State {
-    /// The owner's thread number; 0 if there is none. Written by who holds the word.
-    owner: AtomicU64,
-    /// Whether the owner holds the lock without the word.
-    busy: AtomicU32,
-    /// Who took the word last, how often in a row, and what that takes to become the owner. Guarded by the word.
-    last: AtomicU64,
-    streak: AtomicU32,
-    needed: AtomicU32,
 }
 
 // SAFETY: as for a mutex: one thread at a time gets at the value (see `lock`), and it may be another one each time.
@@ -57,14 +32,8 @@ pub(crate) struct Guard<'a, T> {
 
 impl<T> Biased<T> {
     pub(crate) fn new(value: T) -> Self {
-        let state = State {
-            owner: AtomicU64::new(0),
-            busy: AtomicU32::new(0),
-            last: AtomicU64::new(0),
-            streak: AtomicU32::new(0),
-            needed: AtomicU32::new(OWN_AFTER),
-        };
-        Self { state: CachePadded::new(state), word: Mutex::new(()), value: UnsafeCell::new(value) }
+        let bias = CachePadded::new(Bias::new());
+        Self { bias, word: Mutex::new(()), value: UnsafeCell::new(value) }
     }
 
     #[inline]
@@ -74,54 +43,13 @@ impl<T> Biased<T> {
 
     #[inline]
     fn take(&self) -> Option<MutexGuard<'_, ()>> {
-        let (state, me) = (&self.state, thread_number());
-        if state.owner.load(Ordering::Relaxed) == me {
-            // A plain lock would wait for itself for ever.
-            assert!(state.busy.load(Ordering::Relaxed) == 0, "the thread has the lock already");
-            state.busy.store(1, Ordering::Relaxed);
-            fence_light();
-            if state.owner.load(Ordering::Relaxed) == me {
-                return None;
-            }
-            // Taken away just now.
-            state.busy.store(0, Ordering::Release);
-        }
-        self.take_word(me)
+        if self.bias.enter() { None } else { self.take_word() }
     }
 
     #[cold]
-    fn take_word(&self, me: u64) -> Option<MutexGuard<'_, ()>> {
-        let state = &self.state;
+    fn take_word(&self) -> Option<MutexGuard<'_, ()>> {
         let word = self.word.lock();
-        if state.owner.load(Ordering::Relaxed) != 0 {
-            self.disown();
-        }
-        let again = state.last.load(Ordering::Relaxed) == me;
-        let streak = if again { state.streak.load(Ordering::Relaxed) + 1 } else { 1 };
-        state.last.store(me, Ordering::Relaxed);
-        if streak < state.needed.load(Ordering::Relaxed) || !fences_available() {
-            state.streak.store(streak, Ordering::Relaxed);
-            return Some(word);
-        }
-        state.streak.store(0, Ordering::Relaxed);
-        // Busy before the word is given back: whoever takes it next waits for that.
-        state.busy.store(1, Ordering::Relaxed);
-        state.owner.store(me, Ordering::Relaxed);
-        None
-    }
-
-    /// Takes the ownership away, and waits until the owner is through. The word is held.
-    #[cold]
-    fn disown(&self) {
-        let state = &self.state;
-        let needed = state.needed.load(Ordering::Relaxed) * 4;
-        state.needed.store(needed.min(OWN_AFTER_AT_MOST), Ordering::Relaxed);
-        state.owner.store(0, Ordering::Relaxed);
-        fence_heavy();
-        let mut waited = 0;
-        while state.busy.load(Ordering::Acquire) != 0 {
-            patience(&mut waited);
-        }
+        if self.bias.settle() { None } else { Some(word) }
     }
 }
 
@@ -143,7 +71,7 @@ impl<T> Guard<'_, T> {
     #[inline]
     fn give_back(&mut self) {
         match mem::take(&mut self.word) {
-            None => self.lock.state.busy.store(0, Ordering::Release),
+            None => self.lock.bias.leave(),
             Some(word) => unlock_fair(word),
         }
     }
@@ -175,7 +103,7 @@ impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         // The word gives itself back.
         if self.word.is_none() {
-            self.lock.state.busy.store(0, Ordering::Release);
+            self.lock.bias.leave();
         }
     }
 }

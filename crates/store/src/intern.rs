@@ -8,10 +8,10 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use flightring_sync::prefetch;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::prefetch;
 use crate::sync::{AtomicU64, Counter, Ordering, RwLock};
 
 /// "No record": positions never reach it.

@@ -4,6 +4,8 @@ mod by_series;
 
 use std::sync::Arc;
 
+use flightring_sync::prefetch;
+
 use crate::arena::{ArenaWriter, words};
 use crate::config::{ConfigError, filled};
 use crate::core::{
@@ -11,7 +13,6 @@ use crate::core::{
 };
 use crate::evictions::{Evicted, OnEvict, Report};
 use crate::intern::{NONE, NamesWriter};
-use crate::prefetch;
 use crate::reverse::Scratch;
 use crate::series::{SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Ordering, fence};

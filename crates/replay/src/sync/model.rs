@@ -1,44 +1,6 @@
 use std::time::Instant;
 
-pub(crate) use loom::hint::spin_loop;
-pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
-pub(crate) use loom::thread::{yield_now, yield_now as rest};
-
-pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
-
-impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(loom::sync::Mutex::new(value))
-    }
-
-    pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-        self.0.lock().expect("no thread of a model panics with a lock")
-    }
-}
-
-/// A thread's number; the model's threads come and go, so they are never given twice.
-pub(crate) fn thread_number() -> u64 {
-    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    loom::thread_local! {
-        static NUMBER: u64 = LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-    }
-    NUMBER.with(|number| *number)
-}
-
-/// Both sides have the full fence that the real ones make up together.
-pub(crate) fn fence_light() {
-    fence(Ordering::SeqCst);
-}
-
-pub(crate) fn fence_heavy() {
-    fence(Ordering::SeqCst);
-}
-
-pub(crate) fn fences_available() -> bool {
-    true
-}
+use super::{AtomicU32, AtomicU64, Ordering};
 
 pub(crate) struct Memory;
 

@@ -1,78 +1,12 @@
-use std::cell::Cell;
 use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::compiler_fence;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use rustix::thread::futex;
 
-pub(crate) use std::hint::spin_loop;
-pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
-pub(crate) use std::thread::yield_now;
-
-pub(crate) use parking_lot::Mutex;
+use super::{AtomicU32, AtomicU64, Ordering};
 
 const WORD: usize = size_of::<u64>();
-
-/// A number that no other thread of this process has or had; never 0. Without a destructor, so that it is there in every
-/// destructor.
-#[inline]
-pub(crate) fn thread_number() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    thread_local! {
-        static NUMBER: Cell<u64> = const { Cell::new(0) };
-    }
-    NUMBER.with(|number| {
-        if number.get() == 0 {
-            number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-        }
-        number.get()
-    })
-}
-
-/// Half of a full fence, for the side that must be fast: the other half is [`fence_heavy`], on the other side.
-#[inline]
-pub(crate) fn fence_light() {
-    compiler_fence(Ordering::SeqCst);
-}
-
-/// A full fence here and, as seen from here, in every other thread of the process.
-#[cold]
-pub(crate) fn fence_heavy() {
-    fence(Ordering::SeqCst);
-    // Registration does not survive in every child of fork(), and a sandbox may have been closed meanwhile.
-    let fence_all = || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    let fenced = fence_all() || (register() && fence_all());
-    if !fenced {
-        // What was stored leaves its CPU within microseconds by itself.
-        thread::sleep(Duration::from_millis(1));
-    }
-    fence(Ordering::SeqCst);
-}
-
-/// Whether [`fence_heavy`] is what it should be: Linux 4.14, and not forbidden to us.
-pub(crate) fn fences_available() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(register)
-}
-
-fn register() -> bool {
-    membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
-}
-
-fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: the call takes three integers and touches no memory of ours.
-    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
-}
-
-/// Lets a thread that holds the CPU's attention for a while give it up for good.
-pub(crate) fn rest() {
-    std::thread::sleep(Duration::from_micros(50));
-}
 
 /// Words of memory, straight from the system: so the memory can be given back while the addresses stay good.
 pub(crate) struct Memory;

@@ -1,39 +1,29 @@
+//! In registers as wide as there are.
+
+#![allow(unsafe_code)] // assembly
+
 use std::arch::asm;
 
-use super::WORD;
-use crate::sync::AtomicU64;
+use crate::atomic::AtomicU64;
 
 /// From here on wide registers are used in a loop with as little as possible around it, where the processor has them.
 const WIDE_COPY: usize = 512;
 /// From here on the microcoded string copy is as fast as anything, and uses no register.
 const STRING_COPY: usize = 16 * 1024;
 
-/// Stores `data` at byte `at`. The caller is the only writer; the range lies inside `words`.
-#[inline]
-pub(crate) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
-    assert!(at + data.len() <= words.len() * WORD);
-    let dst = words.as_ptr().cast_mut().cast::<u8>();
-    if data.len() < WIDE_COPY {
-        // Short writes are followed by others, which should not wait for the cache.
-        for ahead in (0..data.len()).step_by(64) {
-            // SAFETY: a hint, which touches nothing and may be given any address.
-            unsafe {
-                asm!("prefetchw [{}]", in(reg) dst.wrapping_add(at + 512 + ahead),
-                    options(nostack, preserves_flags));
-            }
-        }
-    }
-    // SAFETY: the destination lies inside `words`, whose atomics may be written through a shared reference; it
-    // cannot overlap `data`, which nobody writes while it is borrowed.
-    unsafe { copy(dst.add(at), data.as_ptr(), data.len()) }
+#[inline(always)]
+pub(super) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
+    assert!(at + data.len() <= size_of_val(words));
+    // SAFETY: the destination lies inside `words`, whose atomics may be written through a shared reference; it cannot
+    // overlap `data`, which nobody writes while it is borrowed.
+    unsafe { copy(words.as_ptr().cast_mut().cast::<u8>().add(at), data.as_ptr(), data.len()) }
 }
 
-/// Loads `dst.len()` bytes from byte `at`; the range lies inside `words`.
-#[inline]
-pub(crate) fn load(words: &[AtomicU64], at: usize, dst: &mut [u8]) {
-    assert!(at + dst.len() <= words.len() * WORD);
-    // SAFETY: the source lies inside `words`; `dst` is borrowed exclusively, so the two cannot overlap.
-    unsafe { copy(dst.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), dst.len()) }
+#[inline(always)]
+pub(super) fn load(words: &[AtomicU64], at: usize, out: &mut [u8]) {
+    assert!(at + out.len() <= size_of_val(words));
+    // SAFETY: the source lies inside `words`; `out` is borrowed exclusively, so the two cannot overlap.
+    unsafe { copy(out.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), out.len()) }
 }
 
 /// Registers of 64 bytes; and of a generation that does not lower its clock for them.
@@ -43,29 +33,20 @@ fn has_avx512() -> bool {
 }
 
 /// Copies like `memcpy`, as relaxed atomic accesses of single bytes: on this architecture no byte is ever torn, and
-/// assembly is opaque to the compiler, so nothing of it is repeated, merged or invented. Storage is touched
-/// by nothing else, so no byte sees atomics of two sizes.
+/// assembly is opaque to the compiler, so nothing of it is repeated, merged or invented.
 ///
 /// # Safety
 /// Both ranges are valid for `len` bytes and do not overlap. One side may be written (`src`) or read (`dst`)
 /// concurrently, by this function only.
 #[inline(always)]
 unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
-    // SAFETY: the caller's promise; the lengths and the processor are what each of these asks for. The direction flag is clear on
-    // entry to inline assembly.
+    // SAFETY: the caller's promise; the lengths and the processor are what each of these asks for.
     unsafe {
-        if len >= STRING_COPY {
-            asm!("rep movsb", inout("rcx") len => _, inout("rdi") dst => _, inout("rsi") src => _,
-                options(nostack, preserves_flags));
-        } else if len >= 64 {
-            if has_avx512() {
-                if len >= WIDE_COPY {
-                    copy_wide_512(dst, src, len);
-                } else {
-                    copy_blocks(dst, src, len, 64, |dst, src| copy_64_at_once(dst, src));
-                }
-            } else if len >= WIDE_COPY && is_x86_feature_detected!("avx") {
-                copy_wide_256(dst, src, len);
+        if len >= 64 {
+            if len >= WIDE_COPY {
+                copy_long(dst, src, len);
+            } else if has_avx512() {
+                copy_blocks(dst, src, len, 64, |dst, src| copy_64_at_once(dst, src));
             } else {
                 copy_blocks(dst, src, len, 64, |dst, src| copy_64(dst, src));
             }
@@ -78,6 +59,27 @@ unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
             for i in 0..len {
                 copy_1(dst.add(i), src.add(i));
             }
+        }
+    }
+}
+
+/// Not inlined, as it takes all registers there are.
+///
+/// # Safety
+/// As for [`copy`], with at least [`WIDE_COPY`] bytes.
+#[inline(never)]
+unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
+    // SAFETY: as in `copy`. The direction flag is clear on entry to inline assembly.
+    unsafe {
+        if len >= STRING_COPY {
+            asm!("rep movsb", inout("rcx") len => _, inout("rdi") dst => _, inout("rsi") src => _,
+                options(nostack, preserves_flags));
+        } else if has_avx512() {
+            copy_wide_512(dst, src, len);
+        } else if is_x86_feature_detected!("avx") {
+            copy_wide_256(dst, src, len);
+        } else {
+            copy_blocks(dst, src, len, 64, |dst, src| copy_64(dst, src));
         }
     }
 }
@@ -250,8 +252,9 @@ unsafe fn copy_1(dst: *mut u8, src: *const u8) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         /// What `copy` chooses from, whatever this processor makes it choose.
