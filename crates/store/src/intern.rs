@@ -154,6 +154,9 @@ pub(crate) struct Names<T> {
     live: Counter,
 }
 
+/// Up to so many lists there are more than enough for the names.
+const MANY_LISTS: usize = 2048;
+
 /// "No name": ends a list of names.
 const NOBODY: u32 = u32::MAX;
 
@@ -205,7 +208,8 @@ fn ends(key: &[u8]) -> [u64; 2] {
 /// The writer's side.
 #[derive(Debug)]
 pub(crate) struct NamesWriter<T> {
-    /// The first name of each list. A power of two of them, no fewer than there are names.
+    /// The first name of each list. A power of two of them, so many that a name is nearly always the first: no other is foreseen
+    /// by the processor.
     lists: Vec<u32>,
     /// By id.
     known: Vec<Known<T>>,
@@ -369,8 +373,8 @@ impl<T> NamesWriter<T> {
 
     #[cold]
     fn insert(&mut self, names: &Names<T>, key: &[u8], hash: u64, extra: T) -> u32 {
-        let live = self.known.len() - self.free.len();
-        if 4 * live >= self.lists.len() {
+        let (live, lists) = (self.known.len() - self.free.len(), self.lists.len());
+        if lists <= 4 * live || lists <= (16 * live).min(MANY_LISTS) {
             self.spread();
         }
         let id = self.free.pop().unwrap_or(self.known.len() as u32);

@@ -44,8 +44,10 @@ impl Scratch {
         }
     }
 
+    /// In a box.
+    #[inline]
     pub(crate) fn heap_bytes(&self) -> u64 {
-        self.bytes.capacity() as u64
+        (size_of::<Self>() + self.bytes.capacity()) as u64
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) struct Store {
 /// Now, in nanoseconds since 1970, as coarse as the kernel's tick: it orders arrivals, and costs next to nothing.
 pub(crate) fn now() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
-        + u64::try_from(time.tv_nsec).unwrap_or(0)
+    // A clock that is set to before 1970 is not worth a branch.
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
 impl Store {
@@ -76,15 +76,18 @@ impl Store {
     }
 
     fn add_with<I: Input>(&self, mut writer: Guard<'_, Writer>, input: &I, now: u64) -> Added {
-        let shared = &self.core.shared;
         let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
         let pinned = self.pin_service(&mut writer, service);
         // Out of the writer while both are in use; it keeps its memory.
-        let mut scratch = std::mem::take(&mut writer.scratch);
+        let mut scratch = writer.scratch.take().unwrap_or_default();
+        let memory_before = scratch.heap_bytes();
         let wire = scratch.message(|out| input.encode(out));
         let added = self.insert(&mut writer, pinned, &input.record(wire), now);
-        writer.scratch = scratch;
-        writer.account_buffers(shared);
+        let has_grown = scratch.heap_bytes() != memory_before;
+        writer.scratch = Some(scratch);
+        if has_grown {
+            writer.account_buffers(&self.core.shared);
+        }
         self.release(writer);
         added
     }
@@ -101,12 +104,14 @@ impl Store {
     }
 
     /// Gives the writer's lock back, then tells the callback what was evicted under it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&self, mut writer: Guard<'_, Writer>) {
-        let report = writer.take_report();
-        drop(writer);
-        if let Some(report) = report {
-            report.deliver(&self.core);
+        if writer.has_report() {
+            let report = writer.take_report();
+            drop(writer);
+            if let Some(report) = report {
+                report.deliver(&self.core);
+            }
         }
     }
 
@@ -129,6 +134,7 @@ impl Store {
         put_origin(service.as_bytes(), &mut key);
         let pinned = writer.pin(&self.core.shared, &key, name);
         writer.key = key;
+        writer.account_buffers(&self.core.shared);
         if name.len() == service.len() {
             writer.set_plain(pinned);
         }

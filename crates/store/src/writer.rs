@@ -76,7 +76,7 @@ pub(crate) struct Writer {
     /// What the callback is still to be told.
     evicted: Evicted,
     /// For encoding records.
-    pub(crate) scratch: Scratch,
+    pub(crate) scratch: Option<Box<Scratch>>,
     /// For the keys of origins.
     pub(crate) key: Vec<u8>,
 }
@@ -132,7 +132,7 @@ impl Writer {
             ranks: filled(ranks, || (0, 0))?,
             on_evict: None,
             evicted: Evicted::default(),
-            scratch: Scratch::default(),
+            scratch: None,
             key: Vec::new(),
         };
         writer.account(shared);
@@ -148,8 +148,14 @@ impl Writer {
         self.on_evict.is_some()
     }
 
-    /// What was evicted since the last time, to be delivered when the lock is released.
+    /// Whether [`take_report`](Self::take_report) has something.
     #[inline]
+    pub(crate) fn has_report(&self) -> bool {
+        !self.evicted.is_empty()
+    }
+
+    /// What was evicted since the last time, to be delivered when the lock is released.
+    #[cold]
     pub(crate) fn take_report(&mut self) -> Option<Report> {
         if self.evicted.is_empty() {
             return None;
@@ -456,6 +462,7 @@ impl Writer {
             Some(series) => series.put_oldest(position, out),
             None => shared.arena.append(offset, len as usize, out),
         });
+        self.account_buffers(shared);
     }
 
     /// Takes the oldest record of a trace out of the trace's count, and the trace out of its bucket if it was the
@@ -558,9 +565,9 @@ impl Writer {
 
     /// Counts the buffers, when one of them may have grown.
     pub(crate) fn account_buffers(&self, shared: &Shared) {
-        let key = self.key.capacity() as u64;
-        let scratch = self.scratch.heap_bytes() + self.evicted.heap_bytes() + key;
-        shared.counters.scratch_bytes.set(scratch);
+        let scratch = self.scratch.as_ref().map_or(0, |scratch| scratch.heap_bytes());
+        let others = self.evicted.heap_bytes() + self.key.capacity() as u64;
+        shared.counters.scratch_bytes.set(scratch + others);
     }
 }
 
