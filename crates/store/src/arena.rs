@@ -148,7 +148,9 @@ impl ArenaWriter {
             copy::store(now, bytes);
             self.head += taken as u64;
             let later = newest.as_ptr().wrapping_add(at + taken).cast::<u8>();
-            prefetch::for_writing_at(later.wrapping_add(AHEAD), EXPECTED);
+            // The same for all short ones: no loop.
+            let expected = if bytes.len() <= EXPECTED { EXPECTED } else { bytes.len() };
+            prefetch::for_writing_at(later.wrapping_add(AHEAD), expected);
         } else {
             self.write_on(arena, bytes);
         }

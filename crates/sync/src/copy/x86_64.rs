@@ -6,8 +6,10 @@ use std::arch::asm;
 
 use crate::atomic::AtomicU64;
 
-/// From here on wide registers are used in a loop with as little as possible around it, where the processor has them.
-const WIDE_COPY: usize = 512;
+/// From here on wide registers are used in a loop with as little as possible around it, where the processor has them. What is
+/// stored has mostly been written just before, and does not gain from it as early as what is loaded.
+const WIDE_LOAD: usize = 512;
+const WIDE_STORE: usize = 4096;
 /// From here on the microcoded string copy is as fast as anything, and uses no register.
 const STRING_COPY: usize = 16 * 1024;
 
@@ -16,14 +18,17 @@ pub(super) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
     assert!(at + data.len() <= size_of_val(words));
     // SAFETY: the destination lies inside `words`, whose atomics may be written through a shared reference; it cannot
     // overlap `data`, which nobody writes while it is borrowed.
-    unsafe { copy(words.as_ptr().cast_mut().cast::<u8>().add(at), data.as_ptr(), data.len()) }
+    unsafe {
+        let dst = words.as_ptr().cast_mut().cast::<u8>().add(at);
+        copy::<WIDE_STORE>(dst, data.as_ptr(), data.len());
+    }
 }
 
 #[inline(always)]
 pub(super) fn load(words: &[AtomicU64], at: usize, out: &mut [u8]) {
     assert!(at + out.len() <= size_of_val(words));
     // SAFETY: the source lies inside `words`; `out` is borrowed exclusively, so the two cannot overlap.
-    unsafe { copy(out.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), out.len()) }
+    unsafe { copy::<WIDE_LOAD>(out.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), out.len()) }
 }
 
 /// Registers of 64 bytes; and of a generation that does not lower its clock for them.
@@ -39,11 +44,11 @@ fn has_avx512() -> bool {
 /// Both ranges are valid for `len` bytes and do not overlap. One side may be written (`src`) or read (`dst`)
 /// concurrently, by this function only.
 #[inline(always)]
-unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
+unsafe fn copy<const WIDE: usize>(dst: *mut u8, src: *const u8, len: usize) {
     // SAFETY: the caller's promise; the lengths and the processor are what each of these asks for.
     unsafe {
         if len >= 64 {
-            if len >= WIDE_COPY {
+            if len >= WIDE {
                 copy_long(dst, src, len);
             } else if has_avx512() {
                 copy_blocks(dst, src, len, 64, |dst, src| copy_64_at_once(dst, src));
@@ -66,7 +71,7 @@ unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
 /// Not inlined, as it takes all registers there are.
 ///
 /// # Safety
-/// As for [`copy`], with at least [`WIDE_COPY`] bytes.
+/// As for [`copy`], with at least [`WIDE_LOAD`] bytes.
 #[inline(never)]
 unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
     // SAFETY: as in `copy`. The direction flag is clear on entry to inline assembly.
@@ -167,7 +172,7 @@ macro_rules! wide_copy {
 
 wide_copy! {
     /// # Safety
-    /// As for [`copy`], with at least [`WIDE_COPY`] bytes, on a processor with AVX-512.
+    /// As for [`copy`], with at least [`WIDE_LOAD`] bytes, on a processor with AVX-512.
     // These registers have no older halves to clear.
     #[inline]
     copy_wide_512, 64, "vmovdqu64", "zmmword",
@@ -177,7 +182,7 @@ wide_copy! {
 
 wide_copy! {
     /// # Safety
-    /// As for [`copy`], with at least [`WIDE_COPY`] bytes, on a processor with AVX.
+    /// As for [`copy`], with at least [`WIDE_LOAD`] bytes, on a processor with AVX.
     // Never inlined: at a call no vector register holds anything that is still needed, so clearing all their upper halves is
     // harmless, whatever the caller was compiled for.
     #[inline(never)]
@@ -260,7 +265,7 @@ mod tests {
         /// What `copy` chooses from, whatever this processor makes it choose.
         #[test]
         fn every_copy_copies(
-            len in prop_oneof![WIDE_COPY..2000, WIDE_COPY..STRING_COPY],
+            len in prop_oneof![WIDE_LOAD..2000, WIDE_LOAD..STRING_COPY],
             from in 0_usize..4200,
             to in 0_usize..4200,
         ) {
