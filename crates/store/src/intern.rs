@@ -5,6 +5,8 @@
 //! chains, which every record changes, are what both share; they stand close together, because a thousand of them scattered
 //! over memory cost as much as a good part of an insert.
 
+mod table;
+
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use flightring_sync::prefetch;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use self::table::Table;
 use crate::sync::{AtomicU64, Counter, Ordering, RwLock};
 
 /// "No record": positions never reach it.
@@ -154,67 +157,11 @@ pub(crate) struct Names<T> {
     live: Counter,
 }
 
-/// Up to so many lists there are more than enough for the names.
-const MANY_LISTS: usize = 2048;
-
-/// "No name": ends a list of names.
-const NOBODY: u32 = u32::MAX;
-
-/// What the writer finds a name by, in one cache line.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Known<T> {
-    ends: [u64; 2],
-    len: u32,
-    hash: u32,
-    /// The next name of the same list.
-    next: u32,
-    /// Other names that keep this one, beside the records of its chain.
-    keepers: u32,
-    /// For the one who keeps the names.
-    note: u32,
-    /// `None`: the id is free.
-    entry: Option<Arc<Entry<T>>>,
-}
-
-impl<T> Known<T> {
-    #[inline(always)]
-    fn is(&self, hash: u32, ends: [u64; 2], key: &[u8]) -> bool {
-        self.hash == hash
-            && self.ends == ends
-            && self.len == key.len() as u32
-            && (key.len() <= 16 || self.entry.as_ref().is_some_and(|entry| *entry.key == *key))
-    }
-}
-
-/// The first and the last bytes of a key: of one of up to 16 bytes all that there is.
-#[inline(always)]
-fn ends(key: &[u8]) -> [u64; 2] {
-    fn half(bytes: Option<&[u8; 4]>) -> u64 {
-        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes).into())
-    }
-    if let (Some(first), Some(last)) = (key.first_chunk(), key.last_chunk()) {
-        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last)];
-    }
-    match key {
-        [] => [0; 2],
-        [a] => [u64::from(*a), 0],
-        [a, b] => [u64::from(*a), u64::from(*b)],
-        [a, b, c] => [u64::from(*a) << 8 | u64::from(*b), u64::from(*c)],
-        _ => [half(key.first_chunk()), half(key.last_chunk())],
-    }
-}
-
 /// The writer's side.
 #[derive(Debug)]
 pub(crate) struct NamesWriter<T> {
-    /// The first name of each list. A power of two of them, so many that a name is nearly always the first: no other is foreseen
-    /// by the processor.
-    lists: Vec<u32>,
-    /// By id.
-    known: Vec<Known<T>>,
+    table: Table<T>,
     chunks: Vec<Chunk>,
-    free: Vec<u32>,
     entry_bytes: u64,
 }
 
@@ -226,14 +173,7 @@ impl<T> Names<T> {
             bytes: Counter::new(),
             live: Counter::new(),
         };
-        let writer = NamesWriter {
-            lists: Vec::new(),
-            known: Vec::new(),
-            chunks: Vec::new(),
-            free: Vec::new(),
-            entry_bytes: 0,
-        };
-        (names, writer)
+        (names, NamesWriter { table: Table::new(), chunks: Vec::new(), entry_bytes: 0 })
     }
 
     /// Without the length in front that hashing a slice would add: a key is all there is.
@@ -299,7 +239,7 @@ impl<T> NamesWriter<T> {
 
     /// The entry of an id, which must be in use.
     pub(crate) fn entry(&self, id: u32) -> &Arc<Entry<T>> {
-        match self.known.get(id as usize).and_then(|known| known.entry.as_ref()) {
+        match &self.table.known(id).entry {
             Some(entry) => entry,
             // Ids come from slots that keep their entry in use.
             None => unreachable!("an id in use has an entry"),
@@ -309,31 +249,12 @@ impl<T> NamesWriter<T> {
     /// What [`set_note`](Self::set_note) noted; 0 of a new name.
     #[inline(always)]
     pub(crate) fn note(&self, id: u32) -> u32 {
-        self.known[id as usize].note
+        self.table.known(id).note
     }
 
     /// Notes a number beside a name.
     pub(crate) fn set_note(&mut self, id: u32, note: u32) {
-        self.known[id as usize].note = note;
-    }
-
-    /// Which list a name is in, if there are any.
-    #[inline(always)]
-    fn list(&self, hash: u32) -> usize {
-        hash as usize & self.lists.len().wrapping_sub(1)
-    }
-
-    #[inline(always)]
-    fn find_hashed(&self, hash: u32, key: &[u8]) -> Option<u32> {
-        let ends = ends(key);
-        let mut id = *self.lists.get(self.list(hash))?;
-        while let Some(known) = self.known.get(id as usize) {
-            if known.is(hash, ends, key) {
-                return Some(id);
-            }
-            id = known.next;
-        }
-        None
+        self.table.known_mut(id).note = note;
     }
 
     /// The id of `key`, made with `extra` if it is new, for one more record.
@@ -352,14 +273,14 @@ impl<T> NamesWriter<T> {
     /// The same for another name that keeps this one, until [`let_go`](Self::let_go).
     pub(crate) fn keep(&mut self, names: &Names<T>, key: &[u8], extra: impl FnOnce() -> T) -> u32 {
         let id = self.find_or_insert(names, key, extra);
-        self.known[id as usize].keepers += 1;
+        self.table.known_mut(id).keepers += 1;
         id
     }
 
     #[inline(always)]
     fn find_or_insert(&mut self, names: &Names<T>, key: &[u8], extra: impl FnOnce() -> T) -> u32 {
         let hash = names.hash(key);
-        match self.find_hashed(hash as u32, key) {
+        match self.table.find(hash as u32, key) {
             Some(id) => id,
             None => self.insert(names, key, hash, extra()),
         }
@@ -368,36 +289,17 @@ impl<T> NamesWriter<T> {
     /// The id of `key`, if it is there.
     #[inline(always)]
     pub(crate) fn find(&self, names: &Names<T>, key: &[u8]) -> Option<u32> {
-        self.find_hashed(names.hash(key) as u32, key)
+        self.table.find(names.hash(key) as u32, key)
     }
 
     #[cold]
     fn insert(&mut self, names: &Names<T>, key: &[u8], hash: u64, extra: T) -> u32 {
-        let (live, lists) = (self.known.len() - self.free.len(), self.lists.len());
-        if lists <= 4 * live || lists <= (16 * live).min(MANY_LISTS) {
-            self.spread();
-        }
-        let id = self.free.pop().unwrap_or(self.known.len() as u32);
         let entry = Arc::new(Entry { key: key.into(), extra, hash });
         self.entry_bytes += Self::bytes_of(&entry);
-        let list = self.list(hash as u32);
-        let next = std::mem::replace(&mut self.lists[list], id);
-        let known = Known {
-            ends: ends(key),
-            len: key.len() as u32,
-            hash: hash as u32,
-            next,
-            keepers: 0,
-            note: 0,
-            entry: Some(Arc::clone(&entry)),
-        };
-        match self.known.get_mut(id as usize) {
-            Some(place) => *place = known,
-            None => self.known.push(known),
-        }
+        let id = self.table.insert(hash as u32, Arc::clone(&entry));
         let shared_bytes = {
             let mut map = names.map.write();
-            if self.known.len() > self.chunks.len() * CHUNK {
+            if self.table.ids() > self.chunks.len() * CHUNK {
                 let chunk = Arc::new(std::array::from_fn(|_| Chain::new()));
                 self.chunks.push(Arc::clone(&chunk));
                 map.chunks.push(chunk);
@@ -409,17 +311,6 @@ impl<T> NamesWriter<T> {
         id
     }
 
-    /// Makes twice as many lists.
-    fn spread(&mut self) {
-        self.lists = vec![NOBODY; (2 * self.lists.len()).max(16)];
-        for id in 0..self.known.len() {
-            if self.known[id].entry.is_some() {
-                let list = self.list(self.known[id].hash);
-                self.known[id].next = std::mem::replace(&mut self.lists[list], id as u32);
-            }
-        }
-    }
-
     /// Forgets the oldest record of a name; the entry of a name that nobody needs any more is returned.
     #[inline(always)]
     pub(crate) fn release(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
@@ -428,7 +319,7 @@ impl<T> NamesWriter<T> {
 
     /// Ends what [`keep`](Self::keep) began.
     pub(crate) fn let_go(&mut self, names: &Names<T>, id: u32) {
-        self.known[id as usize].keepers -= 1;
+        self.table.known_mut(id).keepers -= 1;
         if self.chain(id).head().count == 0 {
             self.remove(names, id);
         }
@@ -438,11 +329,9 @@ impl<T> NamesWriter<T> {
     #[cold]
     #[inline(never)]
     fn remove(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
-        let Known { hash, next, keepers, ref mut entry, .. } = self.known[id as usize];
-        if keepers != 0 {
+        if self.table.known(id).keepers != 0 {
             return None;
         }
-        let entry = entry.take()?;
         let shared_bytes = {
             let mut map = names.map.write();
             map.remove(id);
@@ -450,17 +339,7 @@ impl<T> NamesWriter<T> {
             chain(&map.chunks, id).publish(NONE);
             map.bytes()
         };
-        let list = self.list(hash);
-        let mut before = self.lists[list];
-        if before == id {
-            self.lists[list] = next;
-        } else {
-            while self.known[before as usize].next != id {
-                before = self.known[before as usize].next;
-            }
-            self.known[before as usize].next = next;
-        }
-        self.free.push(id);
+        let entry = self.table.remove(id)?;
         self.entry_bytes -= Self::bytes_of(&entry);
         self.account(names, shared_bytes);
         Some(entry)
@@ -478,12 +357,11 @@ impl<T> NamesWriter<T> {
 
     fn account(&self, names: &Names<T>, shared_bytes: u64) {
         let chunk = 2 * size_of::<usize>() + size_of::<[Chain; CHUNK]>();
-        let own = self.known.capacity() * size_of::<Known<T>>()
-            + (self.free.capacity() + self.lists.capacity()) * size_of::<u32>()
+        let own = self.table.heap_bytes()
             + self.chunks.capacity() * size_of::<Chunk>()
             + self.chunks.len() * chunk;
         names.bytes.set(own as u64 + shared_bytes + self.entry_bytes);
-        names.live.set((self.known.len() - self.free.len()) as u64);
+        names.live.set(self.table.len() as u64);
     }
 }
 
@@ -493,21 +371,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Known, Names, ends};
-
-    /// Keys of all the lengths that are compared in different ways, few enough that they come again, many of which
-    /// begin and end alike.
-    fn key() -> impl Strategy<Value = Vec<u8>> {
-        let other = || prop::option::weighted(0.3, 0_u8..3);
-        (0_usize..40, other(), other()).prop_map(|(len, middle, last)| {
-            let mut key = vec![b'k'; len];
-            if len > 0 {
-                key[len / 2] = middle.unwrap_or(b'k');
-                key[len - 1] = last.unwrap_or(key[len - 1]);
-            }
-            key
-        })
-    }
+    use super::Names;
+    use super::table::tests::key;
 
     #[derive(Debug, Clone)]
     enum Step {
@@ -518,23 +383,6 @@ mod tests {
     }
 
     proptest! {
-        /// Also if their hashes are the same.
-        #[test]
-        fn a_key_is_found_by_no_other(a in key(), b in key()) {
-            let entry = std::sync::Arc::new(super::Entry { key: a.as_slice().into(), extra: (), hash: 7 });
-            let known = Known {
-                ends: ends(&a),
-                len: a.len() as u32,
-                hash: 7,
-                next: 0,
-                keepers: 0,
-                note: 0,
-                entry: Some(entry),
-            };
-            prop_assert!(known.is(7, ends(&a), &a));
-            prop_assert_eq!(known.is(7, ends(&b), &b), a == b);
-        }
-
         #[test]
         fn names_come_and_go_as_in_a_map(
             steps in prop::collection::vec(
