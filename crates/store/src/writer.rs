@@ -97,11 +97,13 @@ pub(crate) struct Pinned {
     service: u32,
 }
 
-/// Where a trace's newest record is linked from.
+/// A trace in its bucket.
 #[derive(Default)]
 struct Found {
+    /// The newest record of the trace that links to it, if it is not the bucket itself.
     before: Option<u64>,
-    position: Option<u64>,
+    /// Its own newest record, and which slot that has.
+    newest: Option<(u64, usize)>,
 }
 
 impl Writer {
@@ -259,9 +261,8 @@ impl Writer {
         let found =
             if trace == [0; 2] { Found::default() } else { self.find(shared, bucket, trace) };
         let mut rank = (0, 0);
-        let (trace_link, next) = match found.position {
-            Some(newest) => {
-                let index = self.index(shared, newest);
+        let (trace_link, next) = match found.newest {
+            Some((newest, index)) => {
                 let slot = shared.slot_at(index);
                 let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
                 let meta = slot[word::META].load(Ordering::Relaxed);
@@ -315,7 +316,7 @@ impl Writer {
         }
         of_class.publish(position);
         match found {
-            Found { before: Some(before), position: Some(_) } => {
+            Found { before: Some(before), newest: Some(_) } => {
                 self.relink(shared, before, position as u32)
             }
             _ if trace == [0; 2] => {}
@@ -469,9 +470,8 @@ impl Writer {
     /// last.
     fn forget_trace(&mut self, shared: &Shared, position: u64, trace: [u64; 2]) {
         let bucket = shared.bucket(trace);
-        let Found { before, position: newest } = self.find(shared, bucket, trace);
-        let Some(newest) = newest else { return };
-        let index = self.index(shared, newest);
+        let Found { before, newest } = self.find(shared, bucket, trace);
+        let Some((newest, index)) = newest else { return };
         if newest != position {
             let rank = self.ranks.get(self.tail_index).map_or(0, |(rank, _)| *rank);
             if let Some((_, gone)) = self.ranks.get_mut(index) {
@@ -511,11 +511,12 @@ impl Writer {
             return found;
         }
         loop {
-            let slot: &SlotWords = shared.slot_at(self.index(shared, position));
+            let index = self.index(shared, position);
+            let slot: &SlotWords = shared.slot_at(index);
             if slot[word::TRACE].load(Ordering::Relaxed) == trace[0]
                 && slot[word::TRACE + 1].load(Ordering::Relaxed) == trace[1]
             {
-                found.position = Some(position);
+                found.newest = Some((position, index));
                 return found;
             }
             let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
@@ -528,9 +529,9 @@ impl Writer {
     }
 
     fn held_of(&self, shared: &Shared, trace: [u64; 2]) -> u32 {
-        let newest = self.find(shared, shared.bucket(trace), trace).position;
+        let newest = self.find(shared, shared.bucket(trace), trace).newest;
         newest
-            .and_then(|newest| self.ranks.get(self.index(shared, newest)))
+            .and_then(|(_, index)| self.ranks.get(index))
             .map_or(0, |(before, gone)| before.wrapping_sub(*gone).wrapping_add(1))
     }
 
