@@ -345,7 +345,8 @@ impl Writer {
 
     #[inline]
     fn make_room(&mut self, shared: &Shared, needed: u64) {
-        while self.head - self.tail >= shared.limits.capacity as u64 {
+        // There is never one more than there may be.
+        if self.head - self.tail == shared.limits.capacity as u64 {
             self.evict(shared, Why::Count);
         }
         while self.live_words + needed + self.name_words() > self.max_words && self.tail < self.head
