@@ -329,6 +329,9 @@ impl<'a> Ingest<'a> {
         fields(resource_records).flatten().for_each(|(number, value)| head.see(number, value));
         self.place.scope = 0;
         let mut lost = head.strays;
+        // Once: a resource may consist of millions of attributes, and have millions of scopes.
+        let service = head.of.map_or(Ok(UNKNOWN_SERVICE.as_bytes()), decode::service_of);
+        let service = service.unwrap_or(UNKNOWN_SERVICE.as_bytes());
         for scope_records in messages(resource_records, 2) {
             let scope = match self.heads.next() {
                 Some(head) => head,
@@ -337,7 +340,7 @@ impl<'a> Ingest<'a> {
             if head.is_wrong {
                 lost += self.count(scope_records);
             } else {
-                self.scope(&head, &scope, scope_records);
+                self.scope(&head, service, &scope, scope_records);
             }
             self.place.scope += 1;
         }
@@ -372,7 +375,13 @@ impl<'a> Ingest<'a> {
         });
     }
 
-    fn scope(&mut self, of_resource: &Head<'_>, of_scope: &Head<'_>, scope_records: &'a [u8]) {
+    fn scope(
+        &mut self,
+        of_resource: &Head<'_>,
+        service: &[u8],
+        of_scope: &Head<'_>,
+        scope_records: &'a [u8],
+    ) {
         if of_scope.is_wrong || of_scope.strays > 0 {
             let records = if of_scope.is_wrong { self.count(scope_records) } else { 0 };
             self.lose(1, (records + of_scope.strays).max(1), scope_records);
@@ -383,16 +392,16 @@ impl<'a> Ingest<'a> {
         self.place.scope_records = scope_records;
         let (resource, scope) = (of_resource.of, of_scope.of);
         let parts = [(1, resource), (2, scope), (3, of_resource.url), (4, of_scope.url)];
-        let service = resource.map_or(Ok(UNKNOWN_SERVICE.as_bytes()), decode::service_of);
-        let service = service.unwrap_or(UNKNOWN_SERVICE.as_bytes());
+        let shared = &self.store.core.shared;
+        let most = shared.limits.max_record_bytes;
+        let all = parts.iter().filter_map(|(_, part)| *part).map(<[u8]>::len).sum::<usize>();
         self.key.clear();
-        for (number, part) in parts {
+        for (number, part) in parts.into_iter().filter(|_| all <= most) {
             if let Some(part) = part {
                 self.key.put_bytes(number, part);
             }
         }
-        let shared = &self.store.core.shared;
-        if self.key.len() > shared.limits.max_record_bytes {
+        if all > most || self.key.len() > most {
             // A resource larger than a record may be is cut to its service.
             self.key.clear();
             put_origin(service, &mut self.key);
@@ -462,21 +471,25 @@ impl<'a> Ingest<'a> {
         for _ in 0..data.strays {
             self.refuse(metric, "a point has a wire type that it cannot have");
         }
+        // What all points share is put together once: a request may consist of millions of points.
+        let (mut of_metric, mut of_data) = (Vec::new(), Vec::new());
+        for (field, value) in fields(metric).flatten() {
+            if !METRIC_FIELDS.contains(&field) {
+                of_metric.put_value(field, value);
+            }
+        }
+        for (field, value) in fields(data.bytes).flatten() {
+            if field != 1 {
+                of_data.put_value(field, value);
+            }
+        }
         let mut wire = std::mem::take(&mut self.point);
         for point in messages(data.bytes, 1) {
             wire.clear();
-            for (field, value) in fields(metric).flatten() {
-                if !METRIC_FIELDS.contains(&field) {
-                    wire.put_value(field, value);
-                }
-            }
+            wire.extend_from_slice(&of_metric);
             wire.put_message(data.number, |wire| {
                 wire.put_bytes(1, point);
-                for (field, value) in fields(data.bytes).flatten() {
-                    if field != 1 {
-                        wire.put_value(field, value);
-                    }
-                }
+                wire.extend_from_slice(&of_data);
             });
             self.record(pinned, &wire);
         }

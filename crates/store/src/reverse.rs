@@ -4,6 +4,9 @@
 
 const PAGE: usize = 4096;
 
+/// So much memory is always kept.
+const KEPT: usize = 1 << 20;
+
 /// Memory that messages are written in, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
@@ -34,13 +37,24 @@ impl Scratch {
     #[inline(never)]
     fn longer_message(&mut self, write: &dyn for<'r> Fn(Reverse<'r>) -> Reverse<'r>) -> &[u8] {
         loop {
-            self.bytes = vec![0; (2 * self.bytes.len()).max(2 * PAGE)];
+            let len = (2 * self.bytes.len()).max(2 * PAGE);
+            // Before there is more: what was written is void.
+            *self = Self::default();
+            self.bytes = vec![0; len];
             let end = self.bytes.as_ptr().addr() + self.bytes.len();
             self.end = self.bytes.len() - end % PAGE;
             let begin = write(Reverse { rest: &mut self.bytes[..self.end] }).rest.len();
             if begin > 0 {
                 return &self.bytes[begin..self.end];
             }
+        }
+    }
+
+    /// Gives the memory back if it is so much that only a message longer than `longest` can have needed it.
+    pub(crate) fn give_back_beyond(&mut self, longest: usize) {
+        let needed = longest.saturating_add(PAGE).saturating_mul(2);
+        if self.bytes.len() > needed.max(KEPT) {
+            *self = Self::default();
         }
     }
 

@@ -84,8 +84,12 @@ impl Store {
         let wire = scratch.message(|out| input.encode(out));
         let added = self.insert(&mut writer, pinned, &input.record(wire), now);
         let has_grown = scratch.heap_bytes() != memory_before;
-        writer.scratch = Some(scratch);
         if has_grown {
+            scratch.give_back_beyond(self.core.shared.limits.max_record_bytes);
+        }
+        writer.scratch = Some(scratch);
+        // Evictions were counted without the scratch.
+        if has_grown || writer.has_report() {
             writer.account_buffers(&self.core.shared);
         }
         self.release(writer);
@@ -129,9 +133,11 @@ impl Store {
 
     #[cold]
     fn pin_new_service(&self, writer: &mut Writer, service: &str, name: &[u8]) -> Pinned {
+        let is_longer_than_a_record = service.len() > self.core.shared.limits.max_record_bytes;
+        let kept = if is_longer_than_a_record { name } else { service.as_bytes() };
         let mut key = std::mem::take(&mut writer.key);
         key.clear();
-        put_origin(service.as_bytes(), &mut key);
+        put_origin(kept, &mut key);
         let pinned = writer.pin(&self.core.shared, &key, name);
         writer.key = key;
         writer.account_buffers(&self.core.shared);

@@ -3,7 +3,7 @@
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use flightring_store::{
@@ -168,4 +168,63 @@ fn a_writer_that_owns_the_lock_shares_it_with_others_who_come_now_and_then() {
     assert!(all.iter().copied().eq(0..all.len() as u64), "every sequence number is given once");
     assert_eq!(store.stats().added, all.len() as u64);
     assert_eq!(store.stats().count, 1000);
+}
+
+/// Names and services that come and go so fast that their ids are given to others while queries are half-way.
+#[test]
+fn a_name_is_never_taken_for_the_next_one_with_its_id() {
+    const RECORDS: u64 = 200_000;
+    let store = TraceStore::new(&Limits::with_capacity(100)).unwrap();
+    let name = |n: u64| format!("name-{}{}", n / 30, "y".repeat((n / 30 % 30) as usize));
+    let service = |n: u64| format!("service-{}{}", n / 20, "x".repeat((n / 20 % 40) as usize));
+    let (newest, writing) = (AtomicU64::new(0), AtomicU64::new(2));
+    thread::scope(|scope| {
+        for reader in 0_u64..3 {
+            let (store, newest, writing) = (&store, &newest, &writing);
+            scope.spawn(move || {
+                let (mut round, mut seen) = (reader, 0);
+                while writing.load(Ordering::Relaxed) > 0 {
+                    let n = newest.load(Ordering::Relaxed).saturating_sub(round % 75);
+                    let mut filter = Filter::default();
+                    if round % 3 < 2 {
+                        filter.service = Some(service(n));
+                    }
+                    if round % 3 > 0 {
+                        filter.names = vec![name(n), name(n + 30)];
+                    }
+                    if round.is_multiple_of(2) {
+                        filter.order = Order::OldestFirst;
+                    }
+                    let (services, names) = (filter.service.clone(), filter.names.clone());
+                    let mut cursor = store.query(filter).unwrap();
+                    thread::yield_now();
+                    while let Some(record) = cursor.next() {
+                        let n = record.time_ns();
+                        assert_eq!(record.service(), service(n));
+                        assert!(services.as_ref().is_none_or(|wanted| *wanted == service(n)));
+                        assert!(names.is_empty() || names.contains(&name(n)));
+                        seen += 1;
+                    }
+                    round += 1;
+                }
+                assert!(seen > 0);
+            });
+        }
+        for first in 0..2 {
+            let (store, newest, writing) = (&store, &newest, &writing);
+            scope.spawn(move || {
+                for n in (first..RECORDS).step_by(2) {
+                    newest.store(n, Ordering::Relaxed);
+                    let (name, service) = (name(n), service(n));
+                    let span =
+                        Span { name: &name, service: &service, start_ns: n, ..Span::default() };
+                    assert!(store.add(&span).sequence().is_some());
+                }
+                writing.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+    assert_eq!(store.stats().added, RECORDS);
+    let of_names = store.names().iter().map(|name| name.count).sum::<u64>();
+    assert_eq!((store.names().len() as u64, of_names), (store.stats().names, 100));
 }

@@ -201,3 +201,50 @@ fn a_callback_for_evictions_needs_no_memory_either() {
     assert_eq!(CALLS.get() - calls, 0);
     assert_eq!(store.stats().total_bytes() as i64 + callback, LIVE.get() - before);
 }
+
+/// What a callback sees is what there is while it runs.
+#[test]
+fn the_figures_are_exact_inside_a_callback() {
+    let before = LIVE.get();
+    let store = TraceStore::new(&Limits::with_capacity(20)).unwrap();
+    let same = store.clone();
+    store.on_evict(move |_, _| {
+        // The callback itself, and the two counters in front of it.
+        let callback = (2 * size_of::<usize>() + size_of::<TraceStore>() + size_of::<i64>()) as i64;
+        assert_eq!(same.stats().total_bytes() as i64 + callback, LIVE.get() - before);
+    });
+    for n in 0..200_u64 {
+        store.add(&Span { name: "work", start_ns: n + 1, ..Span::default() });
+    }
+    assert_eq!(store.stats().evicted, 180);
+}
+
+#[test]
+fn a_record_that_is_too_large_leaves_no_memory_behind() {
+    let text = "x".repeat(20 << 20);
+    let attributes = [Attribute::text("text", &text)];
+    let before = LIVE.get();
+    let store = TraceStore::new(&Limits::with_capacity(100)).unwrap();
+    store.add(&Span { name: "small", ..Span::default() });
+    let small = store.stats().total_bytes();
+    store.add(&Span { name: "large", attributes: &attributes, ..Span::default() });
+    let stats = store.stats();
+    assert_eq!(stats.oversize, 1);
+    assert!(stats.total_bytes() < small + 10_000, "{} after {small}", stats.total_bytes());
+    assert_eq!(stats.total_bytes() as i64, LIVE.get() - before);
+}
+
+/// The name of a service is not a way around the limits.
+#[test]
+fn a_service_longer_than_a_record_evicts_nothing() {
+    let store = TraceStore::new(&Limits::with_capacity(100).max_bytes(1 << 20)).unwrap();
+    let span = Span { name: "work", service: "short", ..Span::default() };
+    (0..50).for_each(|_| assert!(store.add(&span).sequence().is_some()));
+    let before = store.stats().total_bytes();
+    let long = "s".repeat(5 << 20);
+    store.add(&Span { service: &long, ..span });
+    let stats = store.stats();
+    assert_eq!((stats.count, stats.evicted), (51, 0));
+    assert!(stats.total_bytes() < before + 10_000, "{} after {before}", stats.total_bytes());
+    assert_eq!(store.services()[1].key, long[..256]);
+}

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_lies_outside_is_refused() {
         let memory = [const { AtomicU64::new(0) }; 2];
-        for (at, len) in [(0, 17), (9, 8), (16, 1)] {
+        for (at, len) in [(0, 17), (9, 8), (16, 1), (usize::MAX - 3, 8)] {
             for store in [portable::store as Store, super::store_at] {
                 let refused = std::panic::catch_unwind(|| store(&memory, at, &vec![1; len]));
                 assert!(refused.is_err(), "{len} bytes at {at} of 16");

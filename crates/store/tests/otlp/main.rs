@@ -3,6 +3,8 @@
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+use std::time::{Duration, Instant};
+
 use flightring_store::{Encoding, Filter, Limits, Order, Recorder, RecorderOptions, Signal};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest as Logs;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as Metrics;
@@ -292,4 +294,29 @@ fn a_value_nested_without_end_is_cut_not_followed() {
         format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{json}}}]}}]}}]}}"#);
     let result = recorder.ingest(Signal::Logs, Encoding::Json, json.as_bytes()).unwrap();
     assert_eq!((result.accepted, result.malformed), (0, 1));
+}
+
+/// A field of bytes, of a number below 16.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    prost::encode_length_delimiter(bytes.len(), &mut out).unwrap();
+    [out, bytes.to_vec()].concat()
+}
+
+/// What the parts of a request share is looked at once, and not once more for each of them: these two would take minutes.
+#[test]
+fn time_is_in_proportion_to_the_request() {
+    let points = field(1, &[0x19, 1, 0, 0, 0, 0, 0, 0, 0]).repeat(50_000);
+    let metric = [field(1, b"name"), field(5, &points)].concat();
+    let metrics = field(1, &field(2, &field(2, &metric)));
+    let (resource, scopes) =
+        (field(1, &[]).repeat(100_000), field(2, &field(2, &[])).repeat(50_000));
+    let traces = field(1, &[field(1, &resource), scopes].concat());
+    for (signal, request) in [(Signal::Metrics, metrics), (Signal::Traces, traces)] {
+        let begin = Instant::now();
+        let result = recorder().ingest(signal, Encoding::Protobuf, &request).unwrap();
+        assert_eq!((result.accepted, result.rejected()), (50_000, 0));
+        let taken = begin.elapsed();
+        assert!(taken < Duration::from_secs(20), "{signal:?}: {taken:?}");
+    }
 }

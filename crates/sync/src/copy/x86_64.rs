@@ -15,7 +15,7 @@ const STRING_COPY: usize = 16 * 1024;
 
 #[inline(always)]
 pub(super) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
-    assert!(at + data.len() <= size_of_val(words));
+    assert!(is_inside(words, at, data.len()));
     // SAFETY: the destination lies inside `words`, whose atomics may be written through a shared reference; it cannot
     // overlap `data`, which nobody writes while it is borrowed.
     unsafe {
@@ -26,9 +26,15 @@ pub(super) fn store(words: &[AtomicU64], at: usize, data: &[u8]) {
 
 #[inline(always)]
 pub(super) fn load(words: &[AtomicU64], at: usize, out: &mut [u8]) {
-    assert!(at + out.len() <= size_of_val(words));
+    assert!(is_inside(words, at, out.len()));
     // SAFETY: the source lies inside `words`; `out` is borrowed exclusively, so the two cannot overlap.
     unsafe { copy::<WIDE_LOAD>(out.as_mut_ptr(), words.as_ptr().cast::<u8>().add(at), out.len()) }
+}
+
+/// Whether `len` bytes from `at` on are. Not `at + len`, which may be more than a number can say.
+#[inline(always)]
+fn is_inside(words: &[AtomicU64], at: usize, len: usize) -> bool {
+    size_of_val(words).checked_sub(at).is_some_and(|behind| len <= behind)
 }
 
 /// Registers of 64 bytes; and of a generation that does not lower its clock for them.
