@@ -28,8 +28,8 @@ const SEATS: usize = if cfg!(loom) { 2 } else { 8 };
 /// another one has long been made the owner: it says that it is busy, sees that it no longer owns the lock, and says that it
 /// is not. If all owners said so in the same place, that would call off what the new owner has said. So each has a *seat*,
 /// where nobody else says anything, and keeps it until it comes back and takes the word, which it cannot do in the middle of
-/// this. When there is no seat for another thread, because those who had them never came back, the lock remains a plain one
-/// for it.
+/// this, or until it has ended. When there is no seat for another thread, because those who have them live and never came back,
+/// the lock remains a plain one for it.
 #[derive(Debug)]
 #[repr(C)] // what the owner looks at is together
 pub struct Bias {
@@ -41,6 +41,8 @@ pub struct Bias {
     seat: AtomicU32,
     /// The number of the thread on the seat; 0 if it is free. Guarded by the word, as are those below.
     seated: [AtomicU64; SEATS],
+    /// What the kernel calls that thread.
+    kernel_ids: [AtomicU32; SEATS],
     /// Who took the word last, how often in a row, and what that takes to become the owner.
     last: AtomicU64,
     streak: AtomicU32,
@@ -62,6 +64,7 @@ impl Bias {
             busy: array::from_fn(|_| AtomicU32::new(0)),
             seat: AtomicU32::new(0),
             seated: array::from_fn(|_| AtomicU64::new(0)),
+            kernel_ids: array::from_fn(|_| AtomicU32::new(0)),
             last: AtomicU64::new(0),
             streak: AtomicU32::new(0),
             needed: AtomicU32::new(OWN_AFTER),
@@ -154,9 +157,13 @@ impl Bias {
 
     #[cold]
     fn own(&self, me: u64) -> bool {
-        let mut free = (0..SEATS).filter(|&seat| self.seated[seat].load(Ordering::Relaxed) == 0);
-        let Some(seat) = free.next().filter(|_| fences::available()) else { return false };
+        let is_free = |seat: &usize| self.seated[*seat].load(Ordering::Relaxed) == 0;
+        let has_ended =
+            |seat: &usize| thread::has_ended(self.kernel_ids[*seat].load(Ordering::Relaxed));
+        let seat = (0..SEATS).find(is_free).or_else(|| (0..SEATS).find(has_ended));
+        let Some(seat) = seat.filter(|_| fences::available()) else { return false };
         self.seated[seat].store(me, Ordering::Relaxed);
+        self.kernel_ids[seat].store(thread::kernel_id(), Ordering::Relaxed);
         self.seat.store(seat as u32, Ordering::Relaxed);
         // Busy before the word is given back: whoever takes it next waits for that.
         self.busy[seat].store(1, Ordering::Relaxed);
@@ -210,6 +217,21 @@ mod tests {
         bias.leave();
         assert!(!bias.settle_as(u64::MAX));
         assert!(!bias.enter());
+    }
+
+    /// A service that has a new thread now and then.
+    #[test]
+    fn the_seats_of_threads_that_have_ended_are_taken() {
+        if !fences::available() {
+            return;
+        }
+        let bias = Bias::new();
+        for _ in 0..3 * SEATS {
+            std::thread::scope(|scope| {
+                let owner = || become_owner(&bias, thread::number());
+                assert!(scope.spawn(owner).join().unwrap().is_some());
+            });
+        }
     }
 
     /// Threads that may be about to say that they are busy.

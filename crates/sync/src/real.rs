@@ -79,6 +79,21 @@ pub mod thread {
         })
     }
 
+    /// What the kernel calls the calling thread.
+    #[must_use]
+    pub fn kernel_id() -> u32 {
+        rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Whether there is no thread of this process any more that the kernel calls so. When in doubt there is one.
+    #[must_use]
+    #[allow(unsafe_code)] // a system call without a wrapper
+    pub fn has_ended(kernel_id: u32) -> bool {
+        // SAFETY: signal 0 is none; it is only looked whether one could be sent, and no memory is touched.
+        let result = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), kernel_id, 0) };
+        result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+    }
+
     /// Gives the CPU up for a while, also to threads of lower priority.
     pub fn rest() {
         std::thread::sleep(Duration::from_micros(50));
