@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // a lock has to hand out what it guards
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
@@ -28,6 +29,7 @@ pub(crate) struct Guard<'a, T> {
     lock: &'a Biased<T>,
     /// `None`: held by the owner.
     word: Option<MutexGuard<'a, ()>>,
+    value: PhantomData<&'a mut T>,
 }
 
 impl<T> Biased<T> {
@@ -38,7 +40,7 @@ impl<T> Biased<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        Guard { lock: self, word: self.take() }
+        Guard { lock: self, word: self.take(), value: PhantomData }
     }
 
     #[inline]

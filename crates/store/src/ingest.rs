@@ -141,6 +141,10 @@ impl From<WireError> for IngestError {
 /// The most bytes of a request.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
 
+/// What the points of a request's metrics have in common is looked at for each of them: at most so many bytes in all, because a
+/// request of some megabytes could have millions of points with a megabyte in common.
+const MAX_SHARED: usize = 1 << 30;
+
 pub(crate) fn ingest(
     store: &Store,
     encoding: Encoding,
@@ -213,6 +217,7 @@ fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestE
         seen: 0,
         key: Vec::new(),
         point: Vec::new(),
+        shared_left: MAX_SHARED,
         heads: heads.into_iter(),
         place: Place::default(),
     };
@@ -318,6 +323,8 @@ struct Ingest<'a> {
     key: Vec<u8>,
     /// A metric with one point.
     point: Vec<u8>,
+    /// What is left of [`MAX_SHARED`].
+    shared_left: usize,
     /// Of the scopes to come, as far as they were remembered.
     heads: std::vec::IntoIter<Head<'a>>,
     place: Place<'a>,
@@ -485,6 +492,11 @@ impl<'a> Ingest<'a> {
         }
         let mut wire = std::mem::take(&mut self.point);
         for point in messages(data.bytes, 1) {
+            let Some(left) = self.shared_left.checked_sub(of_metric.len() + of_data.len()) else {
+                self.refuse(metric, "the points of the request have too much in common");
+                continue;
+            };
+            self.shared_left = left;
             wire.clear();
             wire.extend_from_slice(&of_metric);
             wire.put_message(data.number, |wire| {

@@ -320,3 +320,22 @@ fn time_is_in_proportion_to_the_request() {
         assert!(taken < Duration::from_secs(20), "{signal:?}: {taken:?}");
     }
 }
+
+#[test]
+fn points_with_much_in_common_are_taken_up_to_a_bound() {
+    let point = field(1, &[0x19, 1, 0, 0, 0, 0, 0, 0, 0]);
+    let metric = |description: usize, points: usize| {
+        let description = "d".repeat(description);
+        let parts =
+            [field(1, b"name"), field(2, description.as_bytes()), field(5, &point.repeat(points))];
+        field(1, &field(2, &field(2, &parts.concat())))
+    };
+    let recorder = recorder();
+    let ingest = |body: &[u8]| recorder.ingest(Signal::Metrics, Encoding::Protobuf, body).unwrap();
+    let result = ingest(&metric(1 << 20, 5000));
+    assert_eq!((result.accepted, result.placeholders, result.rejected()), (1023, 1023, 3977));
+    assert!(result.message().contains("too much in common"), "{}", result.message());
+    // What exporters send is far from it, and each request begins anew.
+    let result = ingest(&metric(200, 5000));
+    assert_eq!((result.accepted, result.placeholders, result.rejected()), (5000, 0, 0));
+}
