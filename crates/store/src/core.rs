@@ -65,6 +65,7 @@ pub(crate) const FLAG_SUPERSEDED: u8 = 2;
 /// Who sent a record: the resource and the scope it came with.
 #[derive(Debug)]
 pub(crate) struct OriginExtra {
+    pub(crate) service: u32,
     pub(crate) service_entry: Arc<Entry<()>>,
 }
 

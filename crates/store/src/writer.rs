@@ -66,7 +66,6 @@ pub(crate) struct Writer {
     /// Each with one more than the id of the origin that says nothing but the service; 0 if there is none.
     services: NamesWriter<()>,
     names: NamesWriter<()>,
-    /// Each with the id of its service.
     origins: NamesWriter<OriginExtra>,
     series: Option<SeriesWriter>,
     /// Of each slot, if a trace may only hold so many records: how many of its trace came before it, and how many of
@@ -178,16 +177,11 @@ impl Writer {
     /// An origin, kept until [`unpin`](Self::unpin). `service` is only asked for if the key is new.
     pub(crate) fn pin(&mut self, shared: &Shared, key: &[u8], service: &[u8]) -> Pinned {
         let services = &mut self.services;
-        let mut new = None;
         let origin = self.origins.acquire(&shared.origins, key, || {
-            let id = services.keep(&shared.services, service, || ());
-            new = Some(id);
-            OriginExtra { service_entry: Arc::clone(services.entry(id)) }
+            let service = services.keep(&shared.services, service, || ());
+            OriginExtra { service, service_entry: Arc::clone(services.entry(service)) }
         });
-        if let Some(service) = new {
-            self.origins.set_note(origin, service);
-        }
-        Pinned { origin, service: self.origins.note(origin) }
+        Pinned { origin, service: self.origins.entry(origin).extra.service }
     }
 
     /// [`pin`](Self::pin) for the origin that says nothing but the service, if it is known.
@@ -211,8 +205,8 @@ impl Writer {
 
     #[inline(always)]
     pub(crate) fn unpin(&mut self, shared: &Shared, origin: u32) {
-        if self.origins.release(&shared.origins, origin).is_some() {
-            let service = self.origins.note(origin);
+        if let Some(gone) = self.origins.release(&shared.origins, origin) {
+            let service = gone.extra.service;
             if self.services.note(service) == origin + 1 {
                 self.services.set_note(service, 0);
             }

@@ -24,7 +24,7 @@ impl Writer {
                 [] => NO_NAME,
                 name => names.keep(&shared.names, name, || ()),
             };
-            (Arc::clone(origins.entry(origin)), origins.note(origin), name)
+            (Arc::clone(origins.entry(origin)), origins.entry(origin).extra.service, name)
         });
         // The series keeps the origin from here on.
         self.unpin(shared, origin);
