@@ -136,9 +136,15 @@ impl Arena {
 }
 
 impl ArenaWriter {
-    /// Copies `bytes` in and returns their offset. The caller has evicted enough to stay within the cap.
-    #[inline]
-    pub(crate) fn write(&mut self, arena: &Arena, bytes: &[u8]) -> u64 {
+    /// Where the next record will be.
+    #[inline(always)]
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Copies `bytes` to the [`head`](Self::head). The caller has evicted enough to stay within the cap.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, arena: &Arena, bytes: &[u8]) {
         let start = self.head;
         let (taken, at) = (words(bytes.len()) as usize, (start % SEGMENT_WORDS as u64) as usize);
         if start / (SEGMENT_WORDS as u64) < self.mapped
@@ -147,14 +153,16 @@ impl ArenaWriter {
         {
             copy::store(now, bytes);
             self.head += taken as u64;
-            let later = newest.as_ptr().wrapping_add(at + taken).cast::<u8>();
+            let later = newest.as_ptr().wrapping_add(at + taken).cast::<u8>().wrapping_add(AHEAD);
             // The same for all short ones: no loop.
-            let expected = if bytes.len() <= EXPECTED { EXPECTED } else { bytes.len() };
-            prefetch::for_writing_at(later.wrapping_add(AHEAD), expected);
+            if bytes.len() <= EXPECTED {
+                prefetch::for_writing_at(later, EXPECTED);
+            } else {
+                prefetch::for_writing_at(later, bytes.len());
+            }
         } else {
             self.write_on(arena, bytes);
         }
-        start
     }
 
     /// The same, into the next segment.

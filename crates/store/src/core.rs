@@ -31,9 +31,10 @@ use crate::biased::Biased;
 use crate::config::{ConfigError, Limits, filled};
 use crate::intern::{Chain, Entry, NONE, Names};
 use crate::page::Pages;
+use crate::reverse::Scratch;
 use crate::series::{Series, SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Counter, Mutex, Ordering, fence};
-use crate::writer::Writer;
+use crate::writer::{Locked, Writer};
 
 /// Words in a slot.
 pub(crate) const SLOT_WORDS: usize = 11;
@@ -61,6 +62,8 @@ pub(crate) mod word {
 pub(crate) const FLAG_OVERSIZE: u8 = 1;
 /// Flag of a record that is not the newest of its trace, for the writer.
 pub(crate) const FLAG_SUPERSEDED: u8 = 2;
+/// Flag of a record whose origin is the plain one of its service, for the writer.
+pub(crate) const FLAG_PLAIN: u8 = 4;
 
 /// Who sent a record: the resource and the scope it came with.
 #[derive(Debug)]
@@ -113,7 +116,7 @@ pub(crate) fn join(high: u32, low: u32) -> u64 {
 /// The figures that are counted, not derived.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    pub(crate) added: Counter,
+    /// When the newest record arrived, as of the last time that none was left.
     pub(crate) last_arrival: Counter,
     pub(crate) evicted_by_count: Counter,
     pub(crate) evicted_by_bytes: Counter,
@@ -162,7 +165,7 @@ pub(crate) struct Shared {
 /// A store without types: see the module's text.
 pub(crate) struct Core {
     pub(crate) shared: Shared,
-    pub(crate) writer: Biased<Writer>,
+    pub(crate) writer: Biased<Locked>,
 }
 
 impl Core {
@@ -219,7 +222,8 @@ impl Core {
             origins_writer,
             series,
         )?;
-        Ok(Self { shared, writer: Biased::new(writer) })
+        let locked = Locked { writer, scratch: Scratch::default() };
+        Ok(Self { shared, writer: Biased::new(locked) })
     }
 
     /// When the oldest held record arrived; when there is none, or it vanishes while it is looked at, the latest
@@ -257,7 +261,6 @@ impl Core {
 impl Counters {
     fn new() -> Self {
         Self {
-            added: Counter::new(),
             last_arrival: Counter::new(),
             evicted_by_count: Counter::new(),
             evicted_by_bytes: Counter::new(),

@@ -6,7 +6,7 @@ use crate::input::{
 };
 use crate::reverse::Reverse;
 use crate::wire::Encode;
-use crate::writer::{Record, trace_words};
+use crate::writer::{Parts, trace_words};
 
 /// The attribute of a resource that names the service.
 pub(crate) const SERVICE_NAME: &[u8] = b"service.name";
@@ -130,21 +130,50 @@ fn put_status<'r>(mut out: Reverse<'r>, status: u8, message: &str) -> Reverse<'r
     out
 }
 
-/// What the stores need of a record that is handed in.
-pub(crate) trait Input {
+/// A record that is handed in.
+pub(crate) trait Input: Parts {
     const SIGNAL: Signal;
 
     fn service(&self) -> &str;
 
-    /// Writes the record's wire bytes.
+    /// Writes the record's wire bytes. The parts are as [`crate::decode::read`] would read them from these.
     fn encode<'r>(&self, out: Reverse<'r>) -> Reverse<'r>;
-
-    /// What the indexes need, as [`crate::decode::read`] would read it from `wire`.
-    fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a>;
 }
 
 fn name(text: &str) -> &[u8] {
     cut(text.as_bytes(), MAX_NAME)
+}
+
+impl Parts for Span<'_> {
+    #[inline(always)]
+    fn time(&self) -> u64 {
+        self.start_ns
+    }
+
+    #[inline(always)]
+    fn end(&self) -> u64 {
+        self.end_ns
+    }
+
+    #[inline(always)]
+    fn trace(&self) -> [u64; 2] {
+        trace_words(self.trace_id)
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        name(self.name)
+    }
+
+    #[inline(always)]
+    fn class(&self) -> u8 {
+        self.status.min(2)
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> u8 {
+        self.kind
+    }
 }
 
 impl Input for Span<'_> {
@@ -152,19 +181,6 @@ impl Input for Span<'_> {
 
     fn service(&self) -> &str {
         self.service
-    }
-
-    fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a> {
-        Record {
-            time: self.start_ns,
-            end: self.end_ns,
-            trace: trace_words(self.trace_id),
-            name: name(self.name),
-            class: self.status.min(2),
-            kind: self.kind,
-            oversize: false,
-            wire,
-        }
     }
 
     #[inline(always)]
@@ -192,24 +208,38 @@ impl Input for Span<'_> {
     }
 }
 
+impl Parts for Log<'_> {
+    #[inline(always)]
+    fn time(&self) -> u64 {
+        if self.time_ns == 0 { self.observed_ns } else { self.time_ns }
+    }
+
+    #[inline(always)]
+    fn end(&self) -> u64 {
+        self.observed_ns
+    }
+
+    #[inline(always)]
+    fn trace(&self) -> [u64; 2] {
+        trace_words(self.trace_id)
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        name(self.event_name)
+    }
+
+    #[inline(always)]
+    fn class(&self) -> u8 {
+        self.severity.min(24)
+    }
+}
+
 impl Input for Log<'_> {
     const SIGNAL: Signal = Signal::Logs;
 
     fn service(&self) -> &str {
         self.service
-    }
-
-    fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a> {
-        Record {
-            time: if self.time_ns == 0 { self.observed_ns } else { self.time_ns },
-            end: self.observed_ns,
-            trace: trace_words(self.trace_id),
-            name: name(self.event_name),
-            class: self.severity.min(24),
-            kind: 0,
-            oversize: false,
-            wire,
-        }
     }
 
     #[inline(always)]
@@ -233,30 +263,35 @@ impl Input for Log<'_> {
     }
 }
 
+impl Parts for Metric<'_> {
+    fn time(&self) -> u64 {
+        self.time_ns
+    }
+
+    fn end(&self) -> u64 {
+        self.start_ns
+    }
+
+    fn name(&self) -> &[u8] {
+        name(self.name)
+    }
+
+    fn class(&self) -> u8 {
+        match self.point {
+            Point::Gauge(_) => 1,
+            Point::Sum { .. } => 2,
+            Point::Histogram { .. } => 3,
+            Point::ExponentialHistogram { .. } => 4,
+            Point::Summary { .. } => 5,
+        }
+    }
+}
+
 impl Input for Metric<'_> {
     const SIGNAL: Signal = Signal::Metrics;
 
     fn service(&self) -> &str {
         self.service
-    }
-
-    fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a> {
-        Record {
-            time: self.time_ns,
-            end: self.start_ns,
-            trace: [0; 2],
-            name: name(self.name),
-            class: match self.point {
-                Point::Gauge(_) => 1,
-                Point::Sum { .. } => 2,
-                Point::Histogram { .. } => 3,
-                Point::ExponentialHistogram { .. } => 4,
-                Point::Summary { .. } => 5,
-            },
-            kind: 0,
-            oversize: false,
-            wire,
-        }
     }
 
     /// OTLP's `Metric` message with this one point.

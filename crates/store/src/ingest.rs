@@ -15,7 +15,7 @@ use crate::explain::{self, explain};
 use crate::salvage::{mended, salvage};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
-use crate::writer::{BATCH, Pinned, Record, Writer};
+use crate::writer::{BATCH, Locked, Pinned, Record};
 use crate::{json_in, schema};
 
 /// How records are encoded.
@@ -315,7 +315,7 @@ struct Place<'a> {
 
 struct Ingest<'a> {
     store: &'a Store,
-    writer: Guard<'a, Writer>,
+    writer: Guard<'a, Locked>,
     now: u64,
     result: Ingested,
     seen: u64,
@@ -420,7 +420,7 @@ impl<'a> Ingest<'a> {
                 Signal::Metrics => self.metric(pinned, record),
             }
         }
-        self.writer.unpin(shared, pinned.origin);
+        self.writer.unpin(shared, pinned);
     }
 
     #[inline]
@@ -428,8 +428,8 @@ impl<'a> Ingest<'a> {
         let mut record = Record::of(wire);
         match decode::read(self.store.signal, &mut record) {
             Ok(()) => {
-                self.writer.retain(pinned.origin);
-                let added = self.store.insert(&mut self.writer, pinned, &record, self.now);
+                self.writer.retain(pinned);
+                let added = self.store.insert(&mut self.writer, pinned, &record, wire, self.now);
                 self.result.count(added);
             }
             Err(error) => self.refuse(wire, &error.to_string()),

@@ -73,9 +73,12 @@ impl Chain {
     }
 }
 
-/// Chains in a piece of memory that never moves.
-const CHUNK: usize = if cfg!(loom) { 2 } else { 64 };
-type Chunk = Arc<[Chain; CHUNK]>;
+/// For so many names there is room at first.
+const FEW: usize = if cfg!(loom) { 2 } else { 16 };
+
+/// The heads of all chains, by id. When there is no room for one more they move, under the lock of the readers, who look at them
+/// under it only.
+type Chains = Arc<[Chain]>;
 
 /// One interned name.
 #[derive(Debug)]
@@ -95,12 +98,12 @@ impl<T> Entry<T> {
 struct Map<T> {
     table: HashTable<u32>,
     entries: Vec<Option<Arc<Entry<T>>>>,
-    chunks: Vec<Chunk>,
+    chains: Chains,
 }
 
 impl<T> Map<T> {
     fn new() -> Self {
-        Self { table: HashTable::new(), entries: Vec::new(), chunks: Vec::new() }
+        Self { table: HashTable::new(), entries: Vec::new(), chains: Chains::default() }
     }
 
     fn entry(&self, id: u32) -> Option<&Arc<Entry<T>>> {
@@ -137,14 +140,17 @@ impl<T> Map<T> {
 
     fn bytes(&self) -> u64 {
         (self.table.allocation_size()
-            + self.entries.capacity() * size_of::<Option<Arc<Entry<T>>>>()
-            + self.chunks.capacity() * size_of::<Chunk>()) as u64
+            + self.entries.capacity() * size_of::<Option<Arc<Entry<T>>>>()) as u64
     }
 }
 
-#[inline(always)]
-fn chain(chunks: &[Chunk], id: u32) -> &Chain {
-    &chunks[id as usize / CHUNK][id as usize % CHUNK]
+/// The same chains, with room for as many more.
+fn longer(chains: &Chains) -> Chains {
+    let copy = |chain: &Chain| {
+        let Head { newest, count } = chain.head();
+        Chain { newest: AtomicU64::new(newest), count: Counter::starting_at(count) }
+    };
+    (0..FEW.max(2 * chains.len())).map(|id| chains.get(id).map_or_else(Chain::new, copy)).collect()
 }
 
 /// The readers' side.
@@ -161,7 +167,7 @@ pub(crate) struct Names<T> {
 #[derive(Debug)]
 pub(crate) struct NamesWriter<T> {
     table: Table<T>,
-    chunks: Vec<Chunk>,
+    chains: Chains,
     entry_bytes: u64,
 }
 
@@ -173,7 +179,7 @@ impl<T> Names<T> {
             bytes: Counter::new(),
             live: Counter::new(),
         };
-        (names, NamesWriter { table: Table::new(), chunks: Vec::new(), entry_bytes: 0 })
+        (names, NamesWriter { table: Table::new(), chains: Chains::default(), entry_bytes: 0 })
     }
 
     /// Without the length in front that hashing a slice would add: a key is all there is.
@@ -190,7 +196,7 @@ impl<T> Names<T> {
         let hash = self.hash(key);
         let map = self.map.read();
         let id = map.find(hash, key)?;
-        Some((id, chain(&map.chunks, id).head()))
+        Some((id, map.chains[id as usize].head()))
     }
 
     /// Calls `f` with a way to look ids up, under one lock. An id that was read from a record means that record's
@@ -208,7 +214,7 @@ impl<T> Names<T> {
         let map = self.map.read();
         let entries = (0..).zip(&map.entries);
         let entries = entries.filter_map(|(id, entry)| Some((id, Arc::clone(entry.as_ref()?))));
-        entries.map(|(id, entry)| (entry, chain(&map.chunks, id).head().count)).collect()
+        entries.map(|(id, entry)| (entry, map.chains[id as usize].head().count)).collect()
     }
 
     /// Exact heap bytes.
@@ -226,15 +232,13 @@ impl<T> NamesWriter<T> {
     /// The chain of an id.
     #[inline(always)]
     pub(crate) fn chain(&self, id: u32) -> &Chain {
-        chain(&self.chunks, id)
+        &self.chains[id as usize]
     }
 
     /// Has the chain of an id fetched, which will be changed soon.
     #[inline(always)]
     pub(crate) fn expect(&self, id: u32) {
-        if let Some(chunk) = self.chunks.get(id as usize / CHUNK) {
-            prefetch::for_writing(&chunk[id as usize % CHUNK]);
-        }
+        prefetch::for_writing_at(self.chains.as_ptr().wrapping_add(id as usize).cast(), 1);
     }
 
     /// The entry of an id, which must be in use.
@@ -273,36 +277,40 @@ impl<T> NamesWriter<T> {
     /// The same for another name that keeps this one, until [`let_go`](Self::let_go).
     pub(crate) fn keep(&mut self, names: &Names<T>, key: &[u8], extra: impl FnOnce() -> T) -> u32 {
         let id = self.find_or_insert(names, key, extra);
-        self.table.known_mut(id).keepers += 1;
+        self.keep_another(id);
         id
+    }
+
+    /// The same for a name that is in use.
+    pub(crate) fn keep_another(&mut self, id: u32) {
+        self.table.known_mut(id).keepers += 1;
     }
 
     #[inline(always)]
     fn find_or_insert(&mut self, names: &Names<T>, key: &[u8], extra: impl FnOnce() -> T) -> u32 {
-        let hash = names.hash(key);
-        match self.table.find(hash as u32, key) {
+        match self.find(names, key) {
             Some(id) => id,
-            None => self.insert(names, key, hash, extra()),
+            None => self.insert(names, key, extra()),
         }
     }
 
-    /// The id of `key`, if it is there.
-    #[inline(always)]
+    /// The id of `key`, if it is there. Not inlined: its values would drive those around it out of the registers.
+    #[inline(never)]
     pub(crate) fn find(&self, names: &Names<T>, key: &[u8]) -> Option<u32> {
         self.table.find(names.hash(key) as u32, key)
     }
 
     #[cold]
-    fn insert(&mut self, names: &Names<T>, key: &[u8], hash: u64, extra: T) -> u32 {
+    fn insert(&mut self, names: &Names<T>, key: &[u8], extra: T) -> u32 {
+        let hash = names.hash(key);
         let entry = Arc::new(Entry { key: key.into(), extra, hash });
         self.entry_bytes += Self::bytes_of(&entry);
         let id = self.table.insert(hash as u32, Arc::clone(&entry));
         let shared_bytes = {
             let mut map = names.map.write();
-            if self.table.ids() > self.chunks.len() * CHUNK {
-                let chunk = Arc::new(std::array::from_fn(|_| Chain::new()));
-                self.chunks.push(Arc::clone(&chunk));
-                map.chunks.push(chunk);
+            if self.table.ids() > self.chains.len() {
+                self.chains = longer(&self.chains);
+                map.chains = Arc::clone(&self.chains);
             }
             map.insert(id, entry);
             map.bytes()
@@ -314,29 +322,27 @@ impl<T> NamesWriter<T> {
     /// Forgets the oldest record of a name; the entry of a name that nobody needs any more is returned.
     #[inline(always)]
     pub(crate) fn release(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
-        if self.chain(id).shrink() == 0 { self.remove(names, id) } else { None }
+        if self.chain(id).shrink() == 0 { self.remove_unused(names, id) } else { None }
     }
 
-    /// Ends what [`keep`](Self::keep) began.
-    pub(crate) fn let_go(&mut self, names: &Names<T>, id: u32) {
+    /// Ends what [`keep`](Self::keep) began; as [`release`](Self::release).
+    pub(crate) fn let_go(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
         self.table.known_mut(id).keepers -= 1;
-        if self.chain(id).head().count == 0 {
-            self.remove(names, id);
-        }
+        self.remove_unused(names, id)
     }
 
-    /// Removes a name without records, unless others keep it.
+    /// Removes a name, unless it has records, or others keep it.
     #[cold]
     #[inline(never)]
-    fn remove(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
-        if self.table.known(id).keepers != 0 {
+    pub(crate) fn remove_unused(&mut self, names: &Names<T>, id: u32) -> Option<Arc<Entry<T>>> {
+        if self.table.known(id).keepers != 0 || self.chain(id).head().count != 0 {
             return None;
         }
         let shared_bytes = {
             let mut map = names.map.write();
             map.remove(id);
             // For the next name with this id.
-            chain(&map.chunks, id).publish(NONE);
+            map.chains[id as usize].publish(NONE);
             map.bytes()
         };
         let entry = self.table.remove(id)?;
@@ -356,10 +362,8 @@ impl<T> NamesWriter<T> {
     }
 
     fn account(&self, names: &Names<T>, shared_bytes: u64) {
-        let chunk = 2 * size_of::<usize>() + size_of::<[Chain; CHUNK]>();
-        let own = self.table.heap_bytes()
-            + self.chunks.capacity() * size_of::<Chunk>()
-            + self.chunks.len() * chunk;
+        let chains = 2 * size_of::<usize>() + size_of_val(&*self.chains);
+        let own = self.table.heap_bytes() + chains;
         names.bytes.set(own as u64 + shared_bytes + self.entry_bytes);
         names.live.set(self.table.len() as u64);
     }

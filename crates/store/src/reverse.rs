@@ -27,27 +27,24 @@ impl Scratch {
     /// The message that `write` writes. It is called again, with more memory, if there was too little.
     #[inline(always)]
     pub(crate) fn message(&mut self, write: impl for<'r> Fn(Reverse<'r>) -> Reverse<'r>) -> &[u8] {
-        match write(Reverse { rest: &mut self.bytes[..self.end] }).rest.len() {
-            0 => self.longer_message(&write),
-            begin => &self.bytes[begin..self.end],
+        loop {
+            let begin = written(&write, &mut self.bytes[..self.end]);
+            if begin > 0 {
+                return &self.bytes[begin..self.end];
+            }
+            self.grow();
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn longer_message(&mut self, write: &dyn for<'r> Fn(Reverse<'r>) -> Reverse<'r>) -> &[u8] {
-        loop {
-            let len = (2 * self.bytes.len()).max(2 * PAGE);
-            // Before there is more: what was written is void.
-            *self = Self::default();
-            self.bytes = vec![0; len];
-            let end = self.bytes.as_ptr().addr() + self.bytes.len();
-            self.end = self.bytes.len() - end % PAGE;
-            let begin = write(Reverse { rest: &mut self.bytes[..self.end] }).rest.len();
-            if begin > 0 {
-                return &self.bytes[begin..self.end];
-            }
-        }
+    fn grow(&mut self) {
+        let len = (2 * self.bytes.len()).max(2 * PAGE);
+        // Before there is more: what was written is void.
+        *self = Self::default();
+        self.bytes = vec![0; len];
+        let end = self.bytes.as_ptr().addr() + self.bytes.len();
+        self.end = self.bytes.len() - end % PAGE;
     }
 
     /// Gives the memory back if it is so much that only a message longer than `longest` can have needed it.
@@ -58,11 +55,16 @@ impl Scratch {
         }
     }
 
-    /// In a box.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> u64 {
-        (size_of::<Self>() + self.bytes.capacity()) as u64
+        self.bytes.capacity() as u64
     }
+}
+
+/// Where what is written begins; 0 if there was no room. Not inlined: what is around it would take the registers.
+#[inline(never)]
+fn written(write: &impl for<'r> Fn(Reverse<'r>) -> Reverse<'r>, memory: &mut [u8]) -> usize {
+    write(Reverse { rest: memory }).rest.len()
 }
 
 impl Reverse<'_> {

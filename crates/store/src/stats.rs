@@ -125,7 +125,7 @@ impl Core {
                 as u64,
             first_sequence: shared.sequence(tail),
             next_sequence: shared.sequence(head),
-            added: counters.added.get(),
+            added: head - shared.first_position(),
             evicted: by_count + by_bytes + by_age,
             evicted_by_count: by_count,
             evicted_by_bytes: by_bytes,

@@ -12,7 +12,7 @@ use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
 use crate::input::{Log, Metric, Span};
 use crate::stats::{Count, Stats};
-use crate::writer::{Pinned, Record, TraceFull, Writer};
+use crate::writer::{Locked, Parts, Pinned, Record, TraceFull, Writer};
 
 /// What became of a record that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,29 +75,24 @@ impl Store {
         }
     }
 
-    fn add_with<I: Input>(&self, mut writer: Guard<'_, Writer>, input: &I, now: u64) -> Added {
+    fn add_with<I: Input>(&self, mut locked: Guard<'_, Locked>, input: &I, now: u64) -> Added {
         let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
-        let pinned = self.pin_service(&mut writer, service);
-        // Out of the writer while both are in use; it keeps its memory.
-        let mut scratch = writer.scratch.take().unwrap_or_default();
-        let memory_before = scratch.heap_bytes();
+        let Locked { writer, scratch } = &mut *locked;
+        let pinned = self.pin_service(writer, service);
         let wire = scratch.message(|out| input.encode(out));
-        let added = self.insert(&mut writer, pinned, &input.record(wire), now);
-        let has_grown = scratch.heap_bytes() != memory_before;
-        if has_grown {
-            scratch.give_back_beyond(self.core.shared.limits.max_record_bytes);
+        let added = self.insert(writer, pinned, input, wire, now);
+        let shared = &self.core.shared;
+        if scratch.heap_bytes() != writer.scratch_bytes() {
+            scratch.give_back_beyond(shared.limits.max_record_bytes);
+            writer.set_scratch_bytes(shared, scratch.heap_bytes());
         }
-        writer.scratch = Some(scratch);
-        // Evictions were counted without the scratch.
-        if has_grown || writer.has_report() {
-            writer.account_buffers(&self.core.shared);
-        }
-        self.release(writer);
+        self.release(locked);
         added
     }
 
     /// The writer, after what is too old at `now` was evicted.
-    pub(crate) fn lock_for(&self, now: u64) -> Guard<'_, Writer> {
+    #[inline(always)]
+    pub(crate) fn lock_for(&self, now: u64) -> Guard<'_, Locked> {
         loop {
             let mut writer = self.core.writer.lock();
             if !writer.expire(&self.core.shared, now) {
@@ -109,7 +104,7 @@ impl Store {
 
     /// Gives the writer's lock back, then tells the callback what was evicted under it.
     #[inline(always)]
-    pub(crate) fn release(&self, mut writer: Guard<'_, Writer>) {
+    pub(crate) fn release(&self, mut writer: Guard<'_, Locked>) {
         if writer.has_report() {
             let report = writer.take_report();
             drop(writer);
@@ -141,42 +136,42 @@ impl Store {
         let pinned = writer.pin(&self.core.shared, &key, name);
         writer.key = key;
         writer.account_buffers(&self.core.shared);
-        if name.len() == service.len() {
-            writer.set_plain(pinned);
-        }
-        pinned
+        // No other service shares its name.
+        if name.len() == service.len() { writer.make_plain(pinned) } else { pinned }
     }
 
     /// Adds a record of a pinned origin, which is its own from here on; the writer is this store's.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(
         &self,
         writer: &mut Writer,
         pinned: Pinned,
-        record: &Record<'_>,
+        parts: &impl Parts,
+        wire: &[u8],
         now: u64,
     ) -> Added {
         let shared = &self.core.shared;
-        if record.wire.len() > shared.limits.max_record_bytes {
-            return self.insert_placeholder(writer, pinned, record, now);
+        if wire.len() > shared.limits.max_record_bytes {
+            return self.insert_placeholder(writer, pinned, &parts.record(wire), now);
         }
-        self.held(writer, pinned, record, now).map_or(Added::TraceFull, Added::Held)
+        self.held(writer, pinned, parts, wire, now).map_or(Added::TraceFull, Added::Held)
     }
 
     /// The sequence number of a record that is held from here on; `None` if its trace holds as many as it may.
-    #[inline]
+    #[inline(always)]
     fn held(
         &self,
         writer: &mut Writer,
         pinned: Pinned,
-        record: &Record<'_>,
+        parts: &impl Parts,
+        wire: &[u8],
         now: u64,
     ) -> Option<u64> {
         let shared = &self.core.shared;
-        match writer.insert(shared, pinned, record, now) {
+        match writer.insert(shared, pinned, parts, wire, now) {
             Ok(position) => Some(shared.sequence(position)),
             Err(TraceFull) => {
-                writer.unpin(shared, pinned.origin);
+                writer.unpin(shared, pinned);
                 None
             }
         }
@@ -202,7 +197,8 @@ impl Store {
             }
         }
         let placeholder = Record { wire: &small, oversize: true, ..*record };
-        self.held(writer, pinned, &placeholder, now).map_or(Added::TraceFull, Added::Placeholder)
+        self.held(writer, pinned, &placeholder, &small, now)
+            .map_or(Added::TraceFull, Added::Placeholder)
     }
 
     pub(crate) fn query(&self, filter: Filter) -> Result<Cursor, FilterError> {

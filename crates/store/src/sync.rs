@@ -10,7 +10,11 @@ pub(crate) struct Counter(std::sync::atomic::AtomicU64);
 
 impl Counter {
     pub(crate) fn new() -> Self {
-        Self(std::sync::atomic::AtomicU64::new(0))
+        Self::starting_at(0)
+    }
+
+    pub(crate) fn starting_at(n: u64) -> Self {
+        Self(std::sync::atomic::AtomicU64::new(n))
     }
 
     #[inline]

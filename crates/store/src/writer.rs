@@ -2,6 +2,7 @@
 
 mod by_series;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use flightring_sync::prefetch;
@@ -9,7 +10,8 @@ use flightring_sync::prefetch;
 use crate::arena::{ArenaWriter, words};
 use crate::config::{ConfigError, filled};
 use crate::core::{
-    FLAG_OVERSIZE, FLAG_SUPERSEDED, NO_NAME, OriginExtra, Shared, SlotWords, join, split, word,
+    FLAG_OVERSIZE, FLAG_PLAIN, FLAG_SUPERSEDED, NO_NAME, OriginExtra, Shared, SlotWords, join,
+    split, word,
 };
 use crate::evictions::{Evicted, OnEvict, Report};
 use crate::intern::{NONE, NamesWriter};
@@ -17,14 +19,54 @@ use crate::reverse::Scratch;
 use crate::series::{SeriesWriter, arrival_of};
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// A record on its way in.
+/// What is known of a record on its way in, beside its wire bytes.
+pub(crate) trait Parts {
+    fn time(&self) -> u64;
+
+    fn end(&self) -> u64;
+
+    /// As a slot has it; all zero: of no trace.
+    #[inline(always)]
+    fn trace(&self) -> [u64; 2] {
+        [0; 2]
+    }
+
+    /// Empty: no name.
+    fn name(&self) -> &[u8];
+
+    fn class(&self) -> u8;
+
+    #[inline(always)]
+    fn kind(&self) -> u8 {
+        0
+    }
+
+    #[inline(always)]
+    fn oversize(&self) -> bool {
+        false
+    }
+
+    /// All of them.
+    fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a> {
+        Record {
+            time: self.time(),
+            end: self.end(),
+            trace: self.trace(),
+            name: self.name(),
+            class: self.class(),
+            kind: self.kind(),
+            oversize: self.oversize(),
+            wire,
+        }
+    }
+}
+
+/// A record whose parts have been read from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Record<'a> {
     pub(crate) time: u64,
     pub(crate) end: u64,
-    /// As a slot has it; all zero: of no trace.
     pub(crate) trace: [u64; 2],
-    /// Empty: no name.
     pub(crate) name: &'a [u8],
     pub(crate) class: u8,
     pub(crate) kind: u8,
@@ -37,6 +79,43 @@ impl<'a> Record<'a> {
     #[inline]
     pub(crate) fn of(wire: &'a [u8]) -> Self {
         Self { time: 0, end: 0, trace: [0; 2], name: &[], class: 0, kind: 0, oversize: false, wire }
+    }
+}
+
+impl Parts for Record<'_> {
+    #[inline(always)]
+    fn time(&self) -> u64 {
+        self.time
+    }
+
+    #[inline(always)]
+    fn end(&self) -> u64 {
+        self.end
+    }
+
+    #[inline(always)]
+    fn trace(&self) -> [u64; 2] {
+        self.trace
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        self.name
+    }
+
+    #[inline(always)]
+    fn class(&self) -> u8 {
+        self.class
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> u8 {
+        self.kind
+    }
+
+    #[inline(always)]
+    fn oversize(&self) -> bool {
+        self.oversize
     }
 }
 
@@ -54,7 +133,7 @@ enum Why {
     Clear,
 }
 
-/// The state that only the holder of the writer's lock sees.
+/// The state of who changes a store.
 pub(crate) struct Writer {
     head: u64,
     tail: u64,
@@ -74,10 +153,31 @@ pub(crate) struct Writer {
     on_evict: Option<Arc<OnEvict>>,
     /// What the callback is still to be told.
     evicted: Evicted,
-    /// For encoding records.
-    pub(crate) scratch: Option<Box<Scratch>>,
+    /// Heap bytes of the [`Locked::scratch`].
+    scratch_bytes: u64,
     /// For the keys of origins.
     pub(crate) key: Vec<u8>,
+}
+
+/// What only the holder of the lock sees.
+pub(crate) struct Locked {
+    pub(crate) writer: Writer,
+    /// For encoding records.
+    pub(crate) scratch: Scratch,
+}
+
+impl Deref for Locked {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+impl DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
 }
 
 pub(crate) fn trace_words(trace: [u8; 16]) -> [u64; 2] {
@@ -89,11 +189,36 @@ pub(crate) fn trace_bytes(trace: [u64; 2]) -> [u8; 16] {
     (u128::from(trace[1]) << 64 | u128::from(trace[0])).to_le_bytes()
 }
 
-/// An origin in use, and its service.
+/// An origin in use, and its service. As small as it is, it is handed over in a register.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pinned {
-    pub(crate) origin: u32,
+    origin: u32,
+    /// With [`PLAIN`](Self::PLAIN) if the origin is the *plain* one of the service, which says nothing else. It stays as long as the
+    /// service has records, so its own records are not counted, and the service is what is pinned.
     service: u32,
+}
+
+impl Pinned {
+    /// Ids are below this.
+    const PLAIN: u32 = 1 << 31;
+
+    #[inline(always)]
+    fn is_plain(self) -> bool {
+        self.service & Self::PLAIN != 0
+    }
+
+    #[inline(always)]
+    fn service(self) -> u32 {
+        self.service & !Self::PLAIN
+    }
+}
+
+/// How a record is linked to those of its trace, and its trace to others.
+struct TraceLink {
+    /// For its slot.
+    words: u64,
+    /// The newest record of another trace that is to link to it; `None`: its bucket is.
+    before: Option<u64>,
 }
 
 /// A trace in its bucket.
@@ -133,7 +258,7 @@ impl Writer {
             ranks: filled(ranks, || (0, 0))?,
             on_evict: None,
             evicted: Evicted::default(),
-            scratch: None,
+            scratch_bytes: 0,
             key: Vec::new(),
         };
         writer.account(shared);
@@ -184,79 +309,175 @@ impl Writer {
         Pinned { origin, service: self.origins.entry(origin).extra.service }
     }
 
-    /// [`pin`](Self::pin) for the origin that says nothing but the service, if it is known.
+    /// [`pin`](Self::pin) for the plain origin of a service, if it is known.
     #[inline(always)]
     pub(crate) fn pin_plain(&mut self, shared: &Shared, service: &[u8]) -> Option<Pinned> {
         let service = self.services.find(&shared.services, service)?;
         let origin = self.services.note(service).checked_sub(1)?;
-        self.origins.chain(origin).hold();
-        Some(Pinned { origin, service })
+        self.services.chain(service).hold();
+        Some(Pinned { origin, service: service | Pinned::PLAIN })
     }
 
-    /// Has [`pin_plain`](Self::pin_plain) find this origin.
-    pub(crate) fn set_plain(&mut self, Pinned { origin, service }: Pinned) {
+    /// The same for an origin that is found to be plain, and pinned.
+    pub(crate) fn make_plain(&mut self, pinned: Pinned) -> Pinned {
+        let Pinned { origin, service } = pinned;
         self.services.set_note(service, origin + 1);
+        self.services.chain(service).hold();
+        self.origins.keep_another(origin);
+        self.origins.chain(origin).shrink();
+        Pinned { origin, service: service | Pinned::PLAIN }
     }
 
+    /// Pins it once more.
     #[inline]
-    pub(crate) fn retain(&self, origin: u32) {
-        self.origins.chain(origin).hold();
+    pub(crate) fn retain(&self, pinned: Pinned) {
+        if pinned.is_plain() {
+            self.services.chain(pinned.service()).hold();
+        } else {
+            self.origins.chain(pinned.origin).hold();
+        }
+    }
+
+    pub(crate) fn unpin(&mut self, shared: &Shared, pinned: Pinned) {
+        if pinned.is_plain() {
+            self.release_service(shared, pinned.service());
+        } else {
+            self.release_origin(shared, pinned.origin);
+        }
     }
 
     #[inline(always)]
-    pub(crate) fn unpin(&mut self, shared: &Shared, origin: u32) {
+    fn release_origin(&mut self, shared: &Shared, origin: u32) {
         if let Some(gone) = self.origins.release(&shared.origins, origin) {
-            let service = gone.extra.service;
-            if self.services.note(service) == origin + 1 {
-                self.services.set_note(service, 0);
+            self.services.let_go(&shared.services, gone.extra.service);
+        }
+    }
+
+    #[inline(always)]
+    fn release_service(&mut self, shared: &Shared, service: u32) {
+        if self.services.chain(service).shrink() == 0 {
+            self.end_service(shared, service);
+        }
+    }
+
+    /// For a service without records.
+    #[cold]
+    fn end_service(&mut self, shared: &Shared, service: u32) {
+        // Its plain origin goes first, which keeps it.
+        if let Some(plain) = self.services.note(service).checked_sub(1) {
+            self.services.set_note(service, 0);
+            if self.origins.let_go(&shared.origins, plain).is_none() {
+                return;
             }
             self.services.let_go(&shared.services, service);
+        } else {
+            self.services.remove_unused(&shared.services, service);
         }
     }
 
     /// Adds a record of a pinned origin, which is unpinned when the record goes. `Err`: its trace holds as many as it
     /// may, and the origin is still pinned.
-    #[inline]
+    ///
+    /// What is known of the record is read where it is needed and stored where it belongs at once: there are more values than
+    /// registers, and each that waits in memory is another store, of which a processor does about one a cycle.
+    #[inline(always)]
     pub(crate) fn insert(
         &mut self,
         shared: &Shared,
         pinned: Pinned,
-        record: &Record<'_>,
+        parts: &impl Parts,
+        wire: &[u8],
         now: u64,
     ) -> Result<u64, TraceFull> {
-        let Pinned { origin, service } = pinned;
         if self.series.is_some() {
-            return Ok(self.insert_point(shared, origin, record, now));
+            return Ok(self.insert_point(shared, pinned, &parts.record(wire), now));
         }
-        let trace = record.trace;
         if let Some(most) = shared.limits.max_per_trace
-            && trace != [0; 2]
-            && self.held_of(shared, trace) >= most
+            && parts.trace() != [0; 2]
+            && self.held_of(shared, parts.trace()) >= most
         {
             shared.counters.refused_by_trace.add(1);
             return Err(TraceFull);
         }
-        let bucket = shared.bucket(trace);
+        let bucket = shared.bucket(parts.trace());
         prefetch::for_writing(bucket);
         // References first, so that evicting the last record of a name that
         // this one has too does not throw the name away.
-        let name = if record.name.is_empty() {
-            NO_NAME
-        } else {
-            self.names.acquire(&shared.names, record.name, || ())
+        if !pinned.is_plain() {
+            self.services.chain(pinned.service()).hold();
+        }
+        let name = match parts.name() {
+            [] => NO_NAME,
+            name => self.names.acquire(&shared.names, name, || ()),
         };
-        let needed = words(record.wire.len());
-        self.make_room(shared, needed);
+        self.make_room(shared, words(wire.len()));
 
-        let position = self.head;
+        let slot = shared.slot_at(self.head_index);
+        let set = |w: usize, value: u64| slot[w].store(value, Ordering::Relaxed);
+        set(word::OFFSET, self.arena.head());
+        set(word::LEN_ORIGIN, join(wire.len() as u32, pinned.origin));
+        set(word::TIME, parts.time());
+        set(word::END, parts.end());
+        set(word::TRACE, parts.trace()[0]);
+        set(word::TRACE + 1, parts.trace()[1]);
+        set(word::ARRIVAL, now);
         let memory_before = self.arena.allocated_bytes();
-        let offset = self.arena.write(&shared.arena, record.wire);
-        self.live_words += needed;
-        let found =
-            if trace == [0; 2] { Found::default() } else { self.find(shared, bucket, trace) };
+        self.arena.write(&shared.arena, wire);
+        if self.arena.allocated_bytes() != memory_before {
+            self.account(shared);
+        }
+        self.live_words += words(wire.len());
+        shared.counters.live_bytes.add(wire.len() as u64);
+
+        let link = self.link_trace(shared, bucket, parts.trace());
+        set(word::TRACE_LINKS, link.words);
+        let position = self.head;
+        let class = usize::from(parts.class()).min(shared.classes.len() - 1);
+        let of_class = &shared.classes[class];
+        of_class.hold();
+        set(word::CLASS_LINK_NAME, join(of_class.link(position), name));
+        let flags = (u8::from(parts.oversize()) * FLAG_OVERSIZE)
+            | (u8::from(pinned.is_plain()) * FLAG_PLAIN);
+        let service = pinned.service();
+        set(word::META, join(service, u32::from_le_bytes([class as u8, parts.kind(), flags, 0])));
+        let of_service = self.services.chain(service);
+        let service_link = of_service.link(position);
+        if name == NO_NAME {
+            set(word::LINKS, join(service_link, 0));
+        } else {
+            let of_name = self.names.chain(name);
+            set(word::LINKS, join(service_link, of_name.link(position)));
+            of_name.publish(position);
+        }
+        of_service.publish(position);
+        of_class.publish(position);
+        match link.before {
+            Some(before) => self.relink(shared, before, position as u32),
+            None if parts.trace() == [0; 2] => {}
+            None => bucket.store(position, Ordering::Release),
+        }
+        self.head = position + 1;
+        self.head_index = self.after(shared, self.head_index);
+        shared.head.store(position + 1, Ordering::Release);
+        if parts.oversize() {
+            shared.counters.oversize.add(1);
+        }
+        let later = self.head_index + SLOTS_AHEAD;
+        if later < shared.limits.capacity {
+            prefetch::for_writing(shared.slot_at(later));
+        }
+        Ok(position)
+    }
+
+    /// Takes the trace's newest record, if there is one, out of its bucket in favour of the next position.
+    #[inline(always)]
+    fn link_trace(&mut self, shared: &Shared, bucket: &AtomicU64, trace: [u64; 2]) -> TraceLink {
+        let position = self.head;
         let mut rank = (0, 0);
-        let (trace_link, next) = match found.newest {
-            Some((newest, index)) => {
+        let mut link = TraceLink { words: join(0, position as u32), before: None };
+        if trace != [0; 2] {
+            let found = self.find(shared, bucket, trace);
+            if let Some((newest, index)) = found.newest {
                 let slot = shared.slot_at(index);
                 let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
                 let meta = slot[word::META].load(Ordering::Relaxed);
@@ -266,75 +487,20 @@ impl Writer {
                     rank = (before.wrapping_add(1), *gone);
                 }
                 let next = if next == newest as u32 { position as u32 } else { next };
-                ((position - newest) as u32, next)
-            }
-            None if trace == [0; 2] => (0, position as u32),
-            None => {
+                link.words = join((position - newest) as u32, next);
+                link.before = found.before;
+            } else {
                 shared.counters.traces.add(1);
                 let first = bucket.load(Ordering::Relaxed);
-                (0, if first == NONE { position as u32 } else { first as u32 })
+                if first != NONE {
+                    link.words = join(0, first as u32);
+                }
             }
-        };
+        }
         if let Some(place) = self.ranks.get_mut(self.head_index) {
             *place = rank;
         }
-        let class = usize::from(record.class).min(shared.classes.len() - 1);
-        let of_service = self.services.chain(service);
-        of_service.hold();
-        let service_link = of_service.link(position);
-        let of_name = (name != NO_NAME).then(|| self.names.chain(name));
-        let name_link = of_name.map_or(0, |chain| chain.link(position));
-        let of_class = &shared.classes[class];
-        of_class.hold();
-        let class_link = of_class.link(position);
-        let flags = if record.oversize { FLAG_OVERSIZE } else { 0 };
-        let meta = u32::from_le_bytes([class as u8, record.kind, flags, 0]);
-
-        let slot = shared.slot_at(self.head_index);
-        let set = |w: usize, value: u64| slot[w].store(value, Ordering::Relaxed);
-        set(word::OFFSET, offset);
-        set(word::LEN_ORIGIN, join(record.wire.len() as u32, origin));
-        set(word::TIME, record.time);
-        set(word::END, record.end);
-        set(word::TRACE, trace[0]);
-        set(word::TRACE + 1, trace[1]);
-        set(word::TRACE_LINKS, join(trace_link, next));
-        set(word::LINKS, join(service_link, name_link));
-        set(word::CLASS_LINK_NAME, join(class_link, name));
-        set(word::ARRIVAL, now);
-        set(word::META, join(service, meta));
-
-        of_service.publish(position);
-        if let Some(chain) = of_name {
-            chain.publish(position);
-        }
-        of_class.publish(position);
-        match found {
-            Found { before: Some(before), newest: Some(_) } => {
-                self.relink(shared, before, position as u32)
-            }
-            _ if trace == [0; 2] => {}
-            _ => bucket.store(position, Ordering::Release),
-        }
-        self.head += 1;
-        self.head_index = self.after(shared, self.head_index);
-        shared.head.store(self.head, Ordering::Release);
-
-        let counters = &shared.counters;
-        counters.added.add(1);
-        counters.last_arrival.set(now);
-        counters.live_bytes.add(record.wire.len() as u64);
-        if record.oversize {
-            counters.oversize.add(1);
-        }
-        if self.arena.allocated_bytes() != memory_before {
-            self.account(shared);
-        }
-        let later = self.head_index + SLOTS_AHEAD;
-        if later < shared.limits.capacity {
-            prefetch::for_writing(shared.slot_at(later));
-        }
-        Ok(position)
+        link
     }
 
     #[inline]
@@ -372,11 +538,7 @@ impl Writer {
             if self.tail == self.head {
                 return false;
             }
-            let arrival = match self.series {
-                Some(_) => arrival_of(shared, self.tail),
-                None => shared.slot_at(self.tail_index)[word::ARRIVAL].load(Ordering::Relaxed),
-            };
-            if now.saturating_sub(arrival) <= age {
+            if now.saturating_sub(self.oldest_arrival(shared)) <= age {
                 return false;
             }
             self.evict(shared, Why::Age);
@@ -396,43 +558,61 @@ impl Writer {
         if self.series.is_some() {
             return self.evict_point(shared, why);
         }
-        let position = self.tail;
+        if why != Why::Clear && self.on_evict.is_some() {
+            self.report(shared);
+        }
+        count(shared, why);
+        self.pass_oldest(shared);
+
         let slot = shared.slot_at(self.tail_index);
         let get = |w: usize| slot[w].load(Ordering::Relaxed);
-        let offset = get(word::OFFSET);
-        let (len, origin) = split(get(word::LEN_ORIGIN));
-        if why != Why::Clear && self.on_evict.is_some() {
-            self.report(shared, position, offset, len);
+        let (len, _) = split(get(word::LEN_ORIGIN));
+        let taken = words(len as usize);
+        self.live_words -= taken;
+        shared.counters.live_bytes.sub(u64::from(len));
+        if self.arena.release(&shared.arena, get(word::OFFSET) + taken) {
+            self.account(shared);
         }
-        // From here on no reader will believe what it reads of this record.
-        self.tail += 1;
-        shared.tail.store(self.tail, Ordering::Relaxed);
-        fence(Ordering::Release);
-
         let trace = [get(word::TRACE), get(word::TRACE + 1)];
+        let [_, _, flags, _] = (get(word::META) as u32).to_le_bytes();
+        if trace != [0; 2] && (flags & FLAG_SUPERSEDED == 0 || !self.ranks.is_empty()) {
+            self.forget_trace(shared, trace);
+        }
         let (service, meta) = split(get(word::META));
         let [class, _, flags, _] = meta.to_le_bytes();
-        let is_newest = flags & FLAG_SUPERSEDED == 0;
-        if trace != [0; 2] && (is_newest || !self.ranks.is_empty()) {
-            self.forget_trace(shared, position, trace);
-        }
-        self.services.release(&shared.services, service);
         shared.classes[usize::from(class)].shrink();
+        self.release_service(shared, service);
+        if flags & FLAG_PLAIN == 0 {
+            let (_, origin) = split(get(word::LEN_ORIGIN));
+            self.release_origin(shared, origin);
+        }
         let (_, name) = split(get(word::CLASS_LINK_NAME));
         if name != NO_NAME {
             self.names.release(&shared.names, name);
         }
-        self.unpin(shared, origin);
-
-        let taken = words(len as usize);
-        if self.arena.release(&shared.arena, offset + taken) {
-            self.account(shared);
-        }
-        self.live_words -= taken;
         self.tail_index = self.after(shared, self.tail_index);
-        shared.counters.live_bytes.sub(u64::from(len));
-        count(shared, why);
         self.expect_eviction(shared);
+    }
+
+    /// From here on no reader will believe what it reads of the oldest record.
+    #[inline(always)]
+    fn pass_oldest(&mut self, shared: &Shared) {
+        if self.tail + 1 == self.head {
+            shared.counters.last_arrival.set(self.oldest_arrival(shared));
+            // For who sees that there is no other.
+            fence(Ordering::Release);
+        }
+        self.tail += 1;
+        shared.tail.store(self.tail, Ordering::Relaxed);
+        fence(Ordering::Release);
+    }
+
+    /// When the oldest record, which is held, arrived.
+    fn oldest_arrival(&self, shared: &Shared) -> u64 {
+        match self.series {
+            Some(_) => arrival_of(shared, self.tail),
+            None => shared.slot_at(self.tail_index)[word::ARRIVAL].load(Ordering::Relaxed),
+        }
     }
 
     /// Has fetched what evicting the record that is the oldest now will change.
@@ -444,7 +624,9 @@ impl Writer {
         let (_, origin) = split(get(word::LEN_ORIGIN));
         let [_, _, flags, _] = meta.to_le_bytes();
         self.services.expect(service);
-        self.origins.expect(origin);
+        if flags & FLAG_PLAIN == 0 {
+            self.origins.expect(origin);
+        }
         if flags & FLAG_SUPERSEDED == 0 {
             prefetch::for_writing(shared.bucket([get(word::TRACE), get(word::TRACE + 1)]));
         }
@@ -452,18 +634,26 @@ impl Writer {
 
     /// Copies the oldest record for the callback.
     #[cold]
-    fn report(&mut self, shared: &Shared, position: u64, offset: u64, len: u32) {
+    fn report(&mut self, shared: &Shared) {
+        let (position, slot) = (self.tail, self.tail_index);
         let series = &self.series;
         self.evicted.push(shared.sequence(position), |out| match series {
             Some(series) => series.put_oldest(position, out),
-            None => shared.arena.append(offset, len as usize, out),
+            None => {
+                let slot = shared.slot_at(slot);
+                let offset = slot[word::OFFSET].load(Ordering::Relaxed);
+                let (len, _) = split(slot[word::LEN_ORIGIN].load(Ordering::Relaxed));
+                shared.arena.append(offset, len as usize, out);
+            }
         });
         self.account_buffers(shared);
     }
 
-    /// Takes the oldest record of a trace out of the trace's count, and the trace out of its bucket if it was the
-    /// last.
-    fn forget_trace(&mut self, shared: &Shared, position: u64, trace: [u64; 2]) {
+    /// Takes the record that the tail has just passed, the oldest of a trace, out of the trace's count, and the trace out of its
+    /// bucket if it was the last.
+    #[inline(never)]
+    fn forget_trace(&mut self, shared: &Shared, trace: [u64; 2]) {
+        let position = self.tail - 1;
         let bucket = shared.bucket(trace);
         let Found { before, newest } = self.find(shared, bucket, trace);
         let Some((newest, index)) = newest else { return };
@@ -559,11 +749,24 @@ impl Writer {
         shared.counters.list_bytes.set(lists);
     }
 
+    /// What was noted last with [`set_scratch_bytes`](Self::set_scratch_bytes).
+    #[inline(always)]
+    pub(crate) fn scratch_bytes(&self) -> u64 {
+        self.scratch_bytes
+    }
+
+    /// Notes the memory of the scratch.
+    #[cold]
+    pub(crate) fn set_scratch_bytes(&mut self, shared: &Shared, bytes: u64) {
+        self.scratch_bytes = bytes;
+        self.account_buffers(shared);
+    }
+
     /// Counts the buffers, when one of them may have grown.
+    #[cold]
     pub(crate) fn account_buffers(&self, shared: &Shared) {
-        let scratch = self.scratch.as_ref().map_or(0, |scratch| scratch.heap_bytes());
         let others = self.evicted.heap_bytes() + self.key.capacity() as u64;
-        shared.counters.scratch_bytes.set(scratch + others);
+        shared.counters.scratch_bytes.set(self.scratch_bytes + others);
     }
 }
 
