@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flightring_ring::CreateError;
+use flightring_sync::prefer_large_pages;
 
 /// The limits of one store. Whichever is met first evicts the oldest records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +112,7 @@ pub(crate) fn filled<T>(count: usize, make: impl FnMut() -> T) -> Result<Box<[T]
         let bytes = count.saturating_mul(size_of::<T>());
         return Err(ConfigError::NoMemory(CreateError::OutOfMemory { bytes }));
     }
+    prefer_large_pages(values.spare_capacity_mut());
     values.extend(std::iter::repeat_with(make).take(count));
     Ok(values.into_boxed_slice())
 }

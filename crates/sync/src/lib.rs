@@ -6,6 +6,7 @@
 //! * [`Bias`]: how a lock becomes free for a thread that takes it all the time.
 //! * [`copy`]: a `memcpy` to and from memory that others read and write meanwhile.
 //! * [`prefetch`]: having memory fetched before it is needed.
+//! * [`Words`]: memory of words, with large pages where it is large.
 //! * [`Patience`]: waiting for something that takes as long as such a copy.
 
 #![deny(unsafe_code)]
@@ -14,6 +15,7 @@ mod bias;
 pub mod copy;
 mod patience;
 pub mod prefetch;
+mod words;
 
 #[cfg(loom)]
 mod modelled;
@@ -28,3 +30,4 @@ use real as primitives;
 pub use bias::Bias;
 pub use patience::Patience;
 pub use primitives::{Mutex, MutexGuard, RwLock, atomic, fences, hint, thread, unlock_fair};
+pub use words::{LARGE_PAGE, Words, prefer_large_pages};
