@@ -139,6 +139,9 @@ pub(crate) struct Shared {
     pub(crate) head: CachePadded<AtomicU64>,
     pub(crate) tail: CachePadded<AtomicU64>,
     slots: Box<[SlotWords]>,
+    /// Whether what one record has to do with is scattered over more memory than the caches near the processor hold, so that it
+    /// has to be asked for before it is needed.
+    pub(crate) is_large: bool,
     /// 2^64 divided by the capacity, to find slots without a division.
     reciprocal: u64,
     /// Newest record of the first trace of each bucket.
@@ -191,6 +194,7 @@ impl Core {
         let shared = Shared {
             head: CachePadded::new(AtomicU64::new(start)),
             tail: CachePadded::new(AtomicU64::new(start)),
+            is_large: buckets > 1 << 15,
             slots: filled(slots, || std::array::from_fn(|_| AtomicU64::new(0)))?,
             reciprocal: u64::MAX / limits.capacity as u64,
             buckets: filled(buckets, || AtomicU64::new(NONE))?,

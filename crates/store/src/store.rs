@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use flightring_sync::prefetch;
+
 use crate::biased::Guard;
 use crate::config::{ConfigError, Limits};
 use crate::core::Core;
@@ -78,6 +80,10 @@ impl Store {
     fn add_with<I: Input>(&self, mut locked: Guard<'_, Locked>, input: &I, now: u64) -> Added {
         let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
         let Locked { writer, scratch } = &mut *locked;
+        if self.core.shared.is_large {
+            // Nothing else of an insert is as likely not to be in the cache.
+            prefetch::for_writing(self.core.shared.bucket(input.trace()));
+        }
         let pinned = self.pin_service(writer, service);
         let wire = scratch.message(|out| input.encode(out));
         let added = self.insert(writer, pinned, input, wire, now);

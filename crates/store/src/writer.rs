@@ -122,8 +122,9 @@ impl Parts for Record<'_> {
 /// Records that are expired, or taken in, between two chances for others to have the lock.
 pub(crate) const BATCH: u64 = 64;
 
-/// How many inserts before a slot is written it is fetched.
-const SLOTS_AHEAD: usize = 4;
+/// How many inserts before a slot is written it is fetched, and how many evictions before what it says will be changed that is.
+const SLOTS_AHEAD: usize = 8;
+const EVICTIONS_AHEAD: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Why {
@@ -400,7 +401,7 @@ impl Writer {
             return Err(TraceFull);
         }
         let bucket = shared.bucket(parts.trace());
-        prefetch::for_writing(bucket);
+
         // References first, so that evicting the last record of a name that
         // this one has too does not throw the name away.
         if !pinned.is_plain() {
@@ -591,7 +592,9 @@ impl Writer {
             self.names.release(&shared.names, name);
         }
         self.tail_index = self.after(shared, self.tail_index);
-        self.expect_eviction(shared);
+        if shared.is_large {
+            self.expect_eviction(shared);
+        }
     }
 
     /// From here on no reader will believe what it reads of the oldest record.
@@ -615,10 +618,14 @@ impl Writer {
         }
     }
 
-    /// Has fetched what evicting the record that is the oldest now will change.
+    /// Has fetched what a later eviction will change. Nothing is lost if it says something else by then.
     #[inline(always)]
     fn expect_eviction(&self, shared: &Shared) {
-        let slot = shared.slot_at(self.tail_index);
+        let index = self.tail_index + EVICTIONS_AHEAD;
+        if index >= shared.limits.capacity {
+            return;
+        }
+        let slot = shared.slot_at(index);
         let get = |w: usize| slot[w].load(Ordering::Relaxed);
         let (service, meta) = split(get(word::META));
         let (_, origin) = split(get(word::LEN_ORIGIN));
