@@ -294,8 +294,8 @@ impl<T> NamesWriter<T> {
         }
     }
 
-    /// The id of `key`, if it is there. Not inlined: its values would drive those around it out of the registers.
-    #[inline(never)]
+    /// The id of `key`, if it is there.
+    #[inline(always)]
     pub(crate) fn find(&self, names: &Names<T>, key: &[u8]) -> Option<u32> {
         self.table.find(names.hash(key) as u32, key)
     }
