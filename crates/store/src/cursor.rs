@@ -9,10 +9,10 @@ use crate::decode::{
 use crate::filter::{Filter, FilterError, Order};
 use crate::intern::{Head, NONE};
 use crate::page::{Hit, Page};
+use crate::parts::trace_words;
 use crate::record::RecordRef;
 use crate::series::{Answer, Series};
 use crate::wire::{Value, fields};
-use crate::writer::trace_words;
 
 /// Records fetched at a time.
 const PAGE: usize = 64;

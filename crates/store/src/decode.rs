@@ -2,9 +2,9 @@
 
 use crate::core::CLASSES;
 use crate::encode::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
+use crate::parts::{Record, trace_words};
 use crate::schema::{SPAN_ID, TRACE_ID};
 use crate::wire::{Encode, Fields, Value, WireError, array, fields};
-use crate::writer::{Record, trace_words};
 
 /// Which kind of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

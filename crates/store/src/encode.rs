@@ -4,9 +4,9 @@ use crate::decode::{MAX_NAME, Signal, cut};
 use crate::input::{
     Attribute, Buckets, Event, Link, Log, Metric, Number, Point, Span, Temporality, Value,
 };
+use crate::parts::{Parts, trace_words};
 use crate::reverse::Reverse;
 use crate::wire::Encode;
-use crate::writer::{Parts, trace_words};
 
 /// The attribute of a resource that names the service.
 pub(crate) const SERVICE_NAME: &[u8] = b"service.name";

@@ -12,10 +12,11 @@ use crate::biased::Guard;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
 use crate::encode::{UNKNOWN_SERVICE, put_origin};
 use crate::explain::{self, explain};
+use crate::parts::Record;
 use crate::salvage::{mended, salvage};
 use crate::store::{Added, Store};
 use crate::wire::{Encode, Value, WireError, fields};
-use crate::writer::{BATCH, Locked, Pinned, Record};
+use crate::writer::{BATCH, Locked, Pinned};
 use crate::{json_in, schema};
 
 /// How records are encoded.

@@ -80,6 +80,7 @@ mod json_in;
 mod json_out;
 mod page;
 mod params;
+mod parts;
 mod points;
 mod record;
 mod recorder;

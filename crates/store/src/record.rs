@@ -7,8 +7,8 @@ use crate::decode::{
     AnyValue, Signal, any_value, attributes, key_value, messages, point_of, resource_attributes,
 };
 use crate::input::{Number, Value as Input};
+use crate::parts::trace_bytes;
 use crate::wire::{Value, array, fields};
-use crate::writer::trace_bytes;
 
 /// A record in an answer; what it points to is valid until the cursor moves on.
 #[derive(Debug, Clone, Copy)]

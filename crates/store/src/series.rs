@@ -17,10 +17,10 @@ use crate::core::{Origin, Shared, Slot};
 use crate::decode::{METRIC_FIELDS, messages, point_attributes, resource_attributes};
 use crate::filter::Filter;
 use crate::intern::{Entry, NamesWriter};
+use crate::parts::Record;
 use crate::points::{Copied, Points};
 use crate::sync::Mutex;
 use crate::wire::{Encode, Value, fields};
-use crate::writer::Record;
 
 /// Arrival times are kept this exactly, in nanoseconds.
 const ARRIVAL_STEP: u64 = 1_000_000_000;

@@ -13,8 +13,9 @@ use crate::encode::{Input, UNKNOWN_SERVICE, put_origin};
 use crate::evictions::OnEvict;
 use crate::filter::{Filter, FilterError};
 use crate::input::{Log, Metric, Span};
+use crate::parts::{Parts, Record};
 use crate::stats::{Count, Stats};
-use crate::writer::{Locked, Parts, Pinned, Record, TraceFull, Writer};
+use crate::writer::{Locked, Pinned, TraceFull, Writer};
 
 /// What became of a record that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! The one who changes a store: see `core` for the protocol.
 
 mod by_series;
+mod pinned;
+mod traces;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -10,114 +12,16 @@ use flightring_sync::prefetch;
 use crate::arena::{ArenaWriter, words};
 use crate::config::{ConfigError, filled};
 use crate::core::{
-    FLAG_OVERSIZE, FLAG_PLAIN, FLAG_SUPERSEDED, NO_NAME, OriginExtra, Shared, SlotWords, join,
-    split, word,
+    FLAG_OVERSIZE, FLAG_PLAIN, FLAG_SUPERSEDED, NO_NAME, OriginExtra, Shared, join, split, word,
 };
 use crate::evictions::{Evicted, OnEvict, Report};
-use crate::intern::{NONE, NamesWriter};
+use crate::intern::NamesWriter;
+use crate::parts::{Parts, Record};
 use crate::reverse::Scratch;
 use crate::series::{SeriesWriter, arrival_of};
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{Ordering, fence};
 
-/// What is known of a record on its way in, beside its wire bytes.
-pub(crate) trait Parts {
-    fn time(&self) -> u64;
-
-    fn end(&self) -> u64;
-
-    /// As a slot has it; all zero: of no trace.
-    #[inline(always)]
-    fn trace(&self) -> [u64; 2] {
-        [0; 2]
-    }
-
-    /// Empty: no name.
-    fn name(&self) -> &[u8];
-
-    fn class(&self) -> u8;
-
-    #[inline(always)]
-    fn kind(&self) -> u8 {
-        0
-    }
-
-    #[inline(always)]
-    fn oversize(&self) -> bool {
-        false
-    }
-
-    /// All of them.
-    fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a> {
-        Record {
-            time: self.time(),
-            end: self.end(),
-            trace: self.trace(),
-            name: self.name(),
-            class: self.class(),
-            kind: self.kind(),
-            oversize: self.oversize(),
-            wire,
-        }
-    }
-}
-
-/// A record whose parts have been read from its bytes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Record<'a> {
-    pub(crate) time: u64,
-    pub(crate) end: u64,
-    pub(crate) trace: [u64; 2],
-    pub(crate) name: &'a [u8],
-    pub(crate) class: u8,
-    pub(crate) kind: u8,
-    pub(crate) oversize: bool,
-    pub(crate) wire: &'a [u8],
-}
-
-impl<'a> Record<'a> {
-    /// A record of which nothing but its bytes is known yet.
-    #[inline]
-    pub(crate) fn of(wire: &'a [u8]) -> Self {
-        Self { time: 0, end: 0, trace: [0; 2], name: &[], class: 0, kind: 0, oversize: false, wire }
-    }
-}
-
-impl Parts for Record<'_> {
-    #[inline(always)]
-    fn time(&self) -> u64 {
-        self.time
-    }
-
-    #[inline(always)]
-    fn end(&self) -> u64 {
-        self.end
-    }
-
-    #[inline(always)]
-    fn trace(&self) -> [u64; 2] {
-        self.trace
-    }
-
-    #[inline(always)]
-    fn name(&self) -> &[u8] {
-        self.name
-    }
-
-    #[inline(always)]
-    fn class(&self) -> u8 {
-        self.class
-    }
-
-    #[inline(always)]
-    fn kind(&self) -> u8 {
-        self.kind
-    }
-
-    #[inline(always)]
-    fn oversize(&self) -> bool {
-        self.oversize
-    }
-}
+pub(crate) use self::pinned::Pinned;
 
 /// Records that are expired, or taken in, between two chances for others to have the lock.
 pub(crate) const BATCH: u64 = 64;
@@ -179,56 +83,6 @@ impl DerefMut for Locked {
     fn deref_mut(&mut self) -> &mut Writer {
         &mut self.writer
     }
-}
-
-pub(crate) fn trace_words(trace: [u8; 16]) -> [u64; 2] {
-    let value = u128::from_le_bytes(trace);
-    [value as u64, (value >> 64) as u64]
-}
-
-pub(crate) fn trace_bytes(trace: [u64; 2]) -> [u8; 16] {
-    (u128::from(trace[1]) << 64 | u128::from(trace[0])).to_le_bytes()
-}
-
-/// An origin in use, and its service. As small as it is, it is handed over in a register.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pinned {
-    origin: u32,
-    /// With [`PLAIN`](Self::PLAIN) if the origin is the *plain* one of the service, which says nothing else. It stays as long as the
-    /// service has records, so its own records are not counted, and the service is what is pinned.
-    service: u32,
-}
-
-impl Pinned {
-    /// Ids are below this.
-    const PLAIN: u32 = 1 << 31;
-
-    #[inline(always)]
-    fn is_plain(self) -> bool {
-        self.service & Self::PLAIN != 0
-    }
-
-    #[inline(always)]
-    fn service(self) -> u32 {
-        self.service & !Self::PLAIN
-    }
-}
-
-/// How a record is linked to those of its trace, and its trace to others.
-struct TraceLink {
-    /// For its slot.
-    words: u64,
-    /// The newest record of another trace that is to link to it; `None`: its bucket is.
-    before: Option<u64>,
-}
-
-/// A trace in its bucket.
-#[derive(Default)]
-struct Found {
-    /// The newest record of the trace that links to it, if it is not the bucket itself.
-    before: Option<u64>,
-    /// Its own newest record, and which slot that has.
-    newest: Option<(u64, usize)>,
 }
 
 impl Writer {
@@ -300,87 +154,11 @@ impl Writer {
         self.account_buffers(shared);
     }
 
-    /// An origin, kept until [`unpin`](Self::unpin). `service` is only asked for if the key is new.
-    pub(crate) fn pin(&mut self, shared: &Shared, key: &[u8], service: &[u8]) -> Pinned {
-        let services = &mut self.services;
-        let origin = self.origins.acquire(&shared.origins, key, || {
-            let service = services.keep(&shared.services, service, || ());
-            OriginExtra { service, service_entry: Arc::clone(services.entry(service)) }
-        });
-        Pinned { origin, service: self.origins.entry(origin).extra.service }
-    }
-
-    /// [`pin`](Self::pin) for the plain origin of a service, if it is known.
-    #[inline(always)]
-    pub(crate) fn pin_plain(&mut self, shared: &Shared, service: &[u8]) -> Option<Pinned> {
-        let service = self.services.find(&shared.services, service)?;
-        let origin = self.services.note(service).checked_sub(1)?;
-        self.services.chain(service).hold();
-        Some(Pinned { origin, service: service | Pinned::PLAIN })
-    }
-
-    /// The same for an origin that is found to be plain, and pinned.
-    pub(crate) fn make_plain(&mut self, pinned: Pinned) -> Pinned {
-        let Pinned { origin, service } = pinned;
-        self.services.set_note(service, origin + 1);
-        self.services.chain(service).hold();
-        self.origins.keep_another(origin);
-        self.origins.chain(origin).shrink();
-        Pinned { origin, service: service | Pinned::PLAIN }
-    }
-
-    /// Pins it once more.
-    #[inline]
-    pub(crate) fn retain(&self, pinned: Pinned) {
-        if pinned.is_plain() {
-            self.services.chain(pinned.service()).hold();
-        } else {
-            self.origins.chain(pinned.origin).hold();
-        }
-    }
-
-    pub(crate) fn unpin(&mut self, shared: &Shared, pinned: Pinned) {
-        if pinned.is_plain() {
-            self.release_service(shared, pinned.service());
-        } else {
-            self.release_origin(shared, pinned.origin);
-        }
-    }
-
-    #[inline(always)]
-    fn release_origin(&mut self, shared: &Shared, origin: u32) {
-        if let Some(gone) = self.origins.release(&shared.origins, origin) {
-            self.services.let_go(&shared.services, gone.extra.service);
-        }
-    }
-
-    #[inline(always)]
-    fn release_service(&mut self, shared: &Shared, service: u32) {
-        if self.services.chain(service).shrink() == 0 {
-            self.end_service(shared, service);
-        }
-    }
-
-    /// For a service without records.
-    #[cold]
-    fn end_service(&mut self, shared: &Shared, service: u32) {
-        // Its plain origin goes first, which keeps it.
-        if let Some(plain) = self.services.note(service).checked_sub(1) {
-            self.services.set_note(service, 0);
-            if self.origins.let_go(&shared.origins, plain).is_none() {
-                return;
-            }
-            self.services.let_go(&shared.services, service);
-        } else {
-            self.services.remove_unused(&shared.services, service);
-        }
-    }
-
     /// Adds a record of a pinned origin, which is unpinned when the record goes. `Err`: its trace holds as many as it
     /// may, and the origin is still pinned.
     ///
-    /// What is known of the record is read where it is needed and stored where it belongs at once: there are more values than
-    /// registers, and each that waits in memory is another store, of which a processor does about one a cycle.
+    /// Each part of the record is read where it is needed and stored where it belongs at once: there are more than registers, and
+    /// one that waits would be stored and loaded once more.
     #[inline(always)]
     pub(crate) fn insert(
         &mut self,
@@ -468,40 +246,6 @@ impl Writer {
             prefetch::for_writing(shared.slot_at(later));
         }
         Ok(position)
-    }
-
-    /// Takes the trace's newest record, if there is one, out of its bucket in favour of the next position.
-    #[inline(always)]
-    fn link_trace(&mut self, shared: &Shared, bucket: &AtomicU64, trace: [u64; 2]) -> TraceLink {
-        let position = self.head;
-        let mut rank = (0, 0);
-        let mut link = TraceLink { words: join(0, position as u32), before: None };
-        if trace != [0; 2] {
-            let found = self.find(shared, bucket, trace);
-            if let Some((newest, index)) = found.newest {
-                let slot = shared.slot_at(index);
-                let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
-                let meta = slot[word::META].load(Ordering::Relaxed);
-                let superseded = u64::from(u32::from_le_bytes([0, 0, FLAG_SUPERSEDED, 0]));
-                slot[word::META].store(meta | superseded, Ordering::Relaxed);
-                if let Some((before, gone)) = self.ranks.get(index) {
-                    rank = (before.wrapping_add(1), *gone);
-                }
-                let next = if next == newest as u32 { position as u32 } else { next };
-                link.words = join((position - newest) as u32, next);
-                link.before = found.before;
-            } else {
-                shared.counters.traces.add(1);
-                let first = bucket.load(Ordering::Relaxed);
-                if first != NONE {
-                    link.words = join(0, first as u32);
-                }
-            }
-        }
-        if let Some(place) = self.ranks.get_mut(self.head_index) {
-            *place = rank;
-        }
-        link
     }
 
     #[inline]
@@ -654,77 +398,6 @@ impl Writer {
             }
         });
         self.account_buffers(shared);
-    }
-
-    /// Takes the record that the tail has just passed, the oldest of a trace, out of the trace's count, and the trace out of its
-    /// bucket if it was the last.
-    #[inline(never)]
-    fn forget_trace(&mut self, shared: &Shared, trace: [u64; 2]) {
-        let position = self.tail - 1;
-        let bucket = shared.bucket(trace);
-        let Found { before, newest } = self.find(shared, bucket, trace);
-        let Some((newest, index)) = newest else { return };
-        if newest != position {
-            let rank = self.ranks.get(self.tail_index).map_or(0, |(rank, _)| *rank);
-            if let Some((_, gone)) = self.ranks.get_mut(index) {
-                *gone = rank.wrapping_add(1);
-            }
-            return;
-        }
-        let slot = shared.slot_at(index);
-        let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
-        let ends = next == position as u32;
-        match before {
-            Some(before) => self.relink(shared, before, if ends { before as u32 } else { next }),
-            None => {
-                let first = if ends { NONE } else { self.widen(next) };
-                bucket.store(first, Ordering::Release);
-            }
-        }
-        shared.counters.traces.sub(1);
-    }
-
-    fn relink(&self, shared: &Shared, before: u64, next: u32) {
-        let links = &shared.slot_at(self.index(shared, before))[word::TRACE_LINKS];
-        let (back, _) = split(links.load(Ordering::Relaxed));
-        links.store(join(back, next), Ordering::Release);
-    }
-
-    /// The held position (or the one being evicted) with these low bits.
-    fn widen(&self, low: u32) -> u64 {
-        self.head - u64::from((self.head as u32).wrapping_sub(low))
-    }
-
-    #[inline]
-    fn find(&self, shared: &Shared, bucket: &AtomicU64, trace: [u64; 2]) -> Found {
-        let mut position = bucket.load(Ordering::Relaxed);
-        let mut found = Found::default();
-        if position == NONE {
-            return found;
-        }
-        loop {
-            let index = self.index(shared, position);
-            let slot: &SlotWords = shared.slot_at(index);
-            if slot[word::TRACE].load(Ordering::Relaxed) == trace[0]
-                && slot[word::TRACE + 1].load(Ordering::Relaxed) == trace[1]
-            {
-                found.newest = Some((position, index));
-                return found;
-            }
-            let (_, next) = split(slot[word::TRACE_LINKS].load(Ordering::Relaxed));
-            if next == position as u32 {
-                return Found::default();
-            }
-            found.before = Some(position);
-            position = self.widen(next);
-        }
-    }
-
-    fn held_of(&self, shared: &Shared, trace: [u64; 2]) -> u32 {
-        let newest = self.find(shared, shared.bucket(trace), trace).newest;
-        newest
-            .and_then(|(_, index)| self.ranks.get(index))
-            .map_or(0, |(before, gone)| before.wrapping_sub(*gone).wrapping_add(1))
     }
 
     /// Which slot a held position has.
