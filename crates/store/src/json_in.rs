@@ -50,7 +50,7 @@ pub(crate) fn within<E: Error>(step: fmt::Arguments<'_>, error: &E) -> E {
 }
 
 /// Of what lies deep, so many bytes of the innermost steps are told.
-const LONGEST_WAY: usize = 300;
+pub(crate) const LONGEST_WAY: usize = 300;
 
 /// A text as it is quoted in an error.
 pub(crate) fn shown(text: &str) -> &str {
@@ -135,7 +135,7 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.0.iter().find(|field| field.name == name))
+        Ok(self.0.fields.iter().find(|field| field.name == name))
     }
 }
 

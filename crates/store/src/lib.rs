@@ -63,6 +63,7 @@
 
 mod arena;
 mod biased;
+mod check;
 mod chunk;
 mod config;
 mod core;

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 mod make;
+mod wire_types;
 use make::{Flat, Make};
 
 fn oldest_first() -> Filter {
