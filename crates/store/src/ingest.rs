@@ -8,6 +8,7 @@
 //! choice.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::biased::Guard;
 use crate::check::check_field;
@@ -466,13 +467,26 @@ impl<'a> Ingest<'a> {
         }
         self.seen += 1;
         if self.seen.is_multiple_of(BATCH) {
-            let report = self.writer.take_report();
-            let core = &self.store.core;
+            self.let_others(pinned);
+        }
+    }
+
+    /// Lets others who wait have the lock meanwhile, and tells the callback what was evicted.
+    #[cold]
+    fn let_others(&mut self, pinned: Pinned) {
+        let report = self.writer.take_report();
+        let core = &self.store.core;
+        let told = catch_unwind(AssertUnwindSafe(|| {
             self.writer.unlocked(|| {
                 if let Some(report) = report {
                     report.deliver(core);
                 }
             });
+        }));
+        if let Err(panic) = told {
+            // The scope ends here, and nobody else would know that its origin is kept for it.
+            self.writer.unpin(&core.shared, pinned.origin);
+            resume_unwind(panic);
         }
     }
 
