@@ -7,7 +7,6 @@
 //! `salvage`. OpenTelemetry's collector refuses all of such a request, because its decoders build all of it first; OTLP leaves the
 //! choice.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::biased::Guard;
@@ -15,9 +14,10 @@ use crate::check::check_field;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
 use crate::encode::{UNKNOWN_SERVICE, put_origin};
 use crate::explain::explain;
+use crate::outcome::{IngestError, Ingested};
 use crate::salvage::{mended, salvage};
 use crate::schema::{Kind, METRIC, Schema};
-use crate::store::{Added, Store};
+use crate::store::Store;
 use crate::wire::{Encode, Value, WireError, fields};
 use crate::writer::{BATCH, Pinned, Record, Writer};
 use crate::{json_in, schema};
@@ -33,120 +33,11 @@ pub enum Encoding {
     Ndjson,
 }
 
-/// What became of a request's records.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Ingested {
-    /// Records that are held now (or were evicted by later ones of the same request).
-    pub accepted: u64,
-    /// Of these, records that were too large and left a placeholder.
-    pub placeholders: u64,
-    /// Records refused because they could not be read.
-    pub malformed: u64,
-    /// What was wrong with the first of those; empty if there are none.
-    pub first_malformed: String,
-    /// Records refused because their trace holds as many as it may.
-    pub trace_full: u64,
-}
-
-impl Ingested {
-    /// All refused records, for OTLP's partial success reply.
-    #[must_use]
-    pub fn rejected(&self) -> u64 {
-        self.malformed + self.trace_full
-    }
-
-    /// Why records were refused, in words; empty if none were.
-    #[must_use]
-    pub fn message(&self) -> String {
-        let mut message = String::new();
-        if self.malformed > 0 {
-            message = format!("{} could not be read", self.malformed);
-            if !self.first_malformed.is_empty() {
-                message = format!("{message} (the first: {})", self.first_malformed);
-            }
-        }
-        if self.trace_full > 0 {
-            let separator = if message.is_empty() { "" } else { ", " };
-            message = format!(
-                "{message}{separator}{} belong to a trace that holds as many records as it may",
-                self.trace_full
-            );
-        }
-        message
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.accepted += other.accepted;
-        self.placeholders += other.placeholders;
-        self.lose(other.malformed, || other.first_malformed.clone());
-        self.trace_full += other.trace_full;
-    }
-
-    fn lose(&mut self, records: u64, reason: impl FnOnce() -> String) {
-        if self.malformed == 0 && records > 0 {
-            self.first_malformed = reason();
-        }
-        self.malformed += records;
-    }
-
-    fn count(&mut self, added: Added) {
-        match added {
-            Added::Held(_) => self.accepted += 1,
-            Added::Placeholder(_) => {
-                self.accepted += 1;
-                self.placeholders += 1;
-            }
-            Added::TraceFull => self.trace_full += 1,
-        }
-    }
-}
-
-/// Why a request was refused as a whole. Nothing of it was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IngestError {
-    /// It is larger than a request may be.
-    TooLarge {
-        /// Its size in bytes.
-        bytes: usize,
-        /// The most bytes that a request may have.
-        limit: usize,
-    },
-    /// Its framing is damaged.
-    Wire(WireError),
-    /// It is no JSON, or not an object with the list of an OTLP request.
-    Json(String),
-}
-
-impl fmt::Display for IngestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge { bytes, limit } => {
-                write!(
-                    f,
-                    "the request has {bytes} bytes, at most {limit} are accepted; send smaller batches"
-                )
-            }
-            Self::Wire(error) => write!(f, "not an OTLP request: {error}"),
-            Self::Json(error) => write!(f, "not an OTLP request in JSON: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for IngestError {}
-
-impl From<WireError> for IngestError {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
-    }
-}
-
 /// The most bytes of a request.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
 
-/// What the points of a request's metrics have in common is looked at for each of them: at most so many bytes in all, because a
-/// request of some megabytes could have millions of points with a megabyte in common.
+/// What the points of a request's metrics have in common is looked at for each of them, and the resource of its scopes for each scope:
+/// at most so many bytes in all, because a request of some megabytes could have millions of points with a megabyte in common.
 const MAX_SHARED: usize = 1 << 30;
 
 pub(crate) fn ingest(
@@ -355,7 +246,7 @@ impl<'a> Ingest<'a> {
                 None => head_of(scopes.of, scope_records).unwrap_or_default(),
             };
             if head.is_wrong {
-                lost += self.count(scope_records);
+                lost += self.count(scope_records) + scope.strays;
             } else {
                 self.scope(&head, service, &scope, scope_records);
             }
@@ -369,10 +260,10 @@ impl<'a> Ingest<'a> {
 
     /// How many records a scope holds.
     fn count(&self, scope_records: &[u8]) -> u64 {
-        let points = |metric| data_of(metric).map_or(1, |data| data.points().count());
+        let points = |metric| data_of(metric).map_or(1, |data| data.records());
         match self.store.signal {
             Signal::Traces | Signal::Logs => messages(scope_records, HELD).count() as u64,
-            Signal::Metrics => messages(scope_records, HELD).map(points).sum::<usize>() as u64,
+            Signal::Metrics => messages(scope_records, HELD).map(points).sum(),
         }
     }
 
@@ -407,6 +298,9 @@ impl<'a> Ingest<'a> {
             }
         }
         self.place.scope_records = scope_records;
+        if messages(scope_records, HELD).next().is_none() {
+            return;
+        }
         let (resource, scope) = (of_resource.of, of_scope.of);
         let parts = [(1, resource), (2, scope), (3, of_resource.url), (4, of_scope.url)];
         let shared = &self.store.core.shared;
@@ -423,6 +317,11 @@ impl<'a> Ingest<'a> {
             self.key.clear();
             put_origin(service, &mut self.key);
         }
+        let Some(left) = self.shared_left.checked_sub(self.key.len()) else {
+            self.refuse_all(scope_records);
+            return;
+        };
+        self.shared_left = left;
         let pinned = self.writer.pin(shared, &self.key, cut(service, MAX_NAME));
         match self.store.signal {
             Signal::Traces => self.records(pinned, scope_records, decode::span),
@@ -490,6 +389,18 @@ impl<'a> Ingest<'a> {
         }
     }
 
+    /// Counts the records of a scope that are not taken because those before needed too much.
+    #[cold]
+    fn refuse_all(&mut self, scope_records: &[u8]) {
+        let records = self.count(scope_records);
+        let [resources, scopes, _] = schema::lists(self.store.signal);
+        let Place { resource, scope, .. } = self.place;
+        self.result.lose(records, || {
+            let place = format!("{}[{resource}].{}[{scope}]", resources.name, scopes.name);
+            format!("{place}: the scopes of the request have too much in common")
+        });
+    }
+
     /// Counts records, this one or those of this metric, that are not taken; `why`, if there is nothing better to say.
     #[cold]
     fn refuse(&mut self, count: u64, wire: &[u8], why: &str) {
@@ -520,8 +431,11 @@ impl<'a> Ingest<'a> {
             return;
         };
         if data.is_wrong {
-            let points = data.points().count() as u64 + data.strays;
-            self.refuse(points.max(1), metric, "something other than a point is wrong with it");
+            self.refuse(
+                data.records().max(1),
+                metric,
+                "something other than a point is wrong with it",
+            );
             return;
         }
         if data.strays > 0 {
@@ -572,6 +486,11 @@ struct Data<'a> {
 impl<'a> Data<'a> {
     fn points(&self) -> impl Iterator<Item = &'a [u8]> {
         messages(self.bytes, 1)
+    }
+
+    /// How many records it has, good ones or not.
+    fn records(&self) -> u64 {
+        self.points().count() as u64 + self.strays
     }
 }
 

@@ -63,7 +63,8 @@ fn value_to_json(kind: Kind, value: Value<'_>, depth: usize) -> Option<Json> {
         (Base64, Value::Bytes(bytes)) => BASE64.encode(bytes).into(),
         (Hex(_), Value::Bytes(bytes)) => hex(bytes).into(),
         (Bool, Value::Varint(value)) => (value != 0).into(),
-        (Uint, Value::Varint(value)) => value.into(),
+        // 32 bits count: of a negative number of an enum the others are the sign.
+        (Uint, Value::Varint(value)) => (value as u32).into(),
         (Int64, Value::Varint(value)) => (value as i64).to_string().into(),
         (Zigzag32, Value::Varint(value)) => {
             let value = value as u32;

@@ -427,6 +427,16 @@ fn a_wrong_type_deep_in_what_records_have_in_common_costs_all_of_them() {
             "resourceSpans[1].resource.attributes[0].key: ",
         ),
         (
+            [
+                message(2, &[&two[..], &stray(2, &[])].concat()),
+                message(1, &attribute),
+                stray(2, &[]),
+            ]
+            .concat(),
+            r#"{"scopeSpans":[{"spans":[{},{},1]},1],"resource":{"attributes":[{"key":1}]}}"#,
+            "resourceSpans[1].",
+        ),
+        (
             message(
                 2,
                 &[two.clone(), two.clone(), message(1, &message(3, &stray(1, &[])))].concat(),
