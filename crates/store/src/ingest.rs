@@ -448,7 +448,7 @@ impl<'a> Ingest<'a> {
                 of_metric.put_value(field, value);
             }
         }
-        for (field, value) in fields(data.bytes).flatten() {
+        for (field, value) in data.parts().flat_map(|part| fields(part).flatten()) {
             if field != 1 {
                 of_data.put_value(field, value);
             }
@@ -474,9 +474,9 @@ impl<'a> Ingest<'a> {
 
 /// What a metric has measured.
 struct Data<'a> {
+    metric: &'a [u8],
     /// The field that says of which type it is.
     number: u32,
-    bytes: &'a [u8],
     /// How many points have a wrong wire type.
     strays: u64,
     /// Something that the points have in common is not what OTLP has: nobody knows what they are.
@@ -484,8 +484,13 @@ struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    fn points(&self) -> impl Iterator<Item = &'a [u8]> {
-        messages(self.bytes, 1)
+    /// What there is of this type: nearly always one, but requests may be put together in a way that leaves several.
+    fn parts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        messages(self.metric, self.number)
+    }
+
+    fn points(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.parts().flat_map(|part| messages(part, 1))
     }
 
     /// How many records it has, good ones or not.
@@ -494,9 +499,9 @@ impl<'a> Data<'a> {
     }
 }
 
-/// The data of a metric; `None` if it has none or cannot be read. Of several the last count.
+/// The data of a metric; `None` if it has none or cannot be read. Of several types the last counts.
 fn data_of(metric: &[u8]) -> Option<Data<'_>> {
-    let (mut found, mut is_wrong) = (None, false);
+    let (mut found, mut is_wrong) = (None::<Data<'_>>, false);
     for field in fields(metric) {
         let (number, value) = field.ok()?;
         // The types of data are the only messages in it that are no lists.
@@ -511,10 +516,12 @@ fn data_of(metric: &[u8]) -> Option<Data<'_>> {
                     (number, value) => is_wrong |= check_field(schema, number, value).is_err(),
                 }
             }
-            found = Some((number, bytes, strays));
+            let before = found.filter(|before| before.number == number);
+            strays += before.map_or(0, |before| before.strays);
+            found = Some(Data { metric, number, strays, is_wrong: false });
         } else {
             is_wrong |= check_field(&METRIC, number, value).is_err();
         }
     }
-    found.map(|(number, bytes, strays)| Data { number, bytes, strays, is_wrong })
+    found.map(|found| Data { is_wrong, ..found })
 }

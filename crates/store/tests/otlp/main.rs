@@ -86,6 +86,22 @@ fn each_of_very_many_scopes_stays_with_its_records() {
 }
 
 #[test]
+fn data_that_come_in_parts_are_put_together() {
+    // A histogram, the type of which is overwritten; a sum in two parts, what is true of all its points in between.
+    let point = |value: u8| field(1, &[&[0x31, value][..], &[0; 7]].concat());
+    let sum = |inside: &[u8]| field(7, inside);
+    let parts = [field(9, &field(1, &[])), sum(&point(1)), sum(&[0x10, 2]), field(1, b"name")];
+    let metric = [&parts.concat(), &sum(&[point(2), point(3)].concat())[..]].concat();
+    let request = field(1, &field(2, &field(2, &metric)));
+    let recorder = recorder();
+    let result = recorder.ingest(Signal::Metrics, Encoding::Protobuf, &request).unwrap();
+    assert_eq!((result.accepted, result.rejected()), (3, 0));
+    let exported = recorder.query(Signal::Metrics, oldest_first()).unwrap().export_protobuf();
+    let expected = Metrics::decode(request.as_slice()).unwrap().flat();
+    assert_eq!(Metrics::decode(exported.as_slice()).unwrap().flat(), expected);
+}
+
+#[test]
 fn the_indexes_know_what_the_oracle_reads() {
     for seed in 0..60 {
         let request = Make(seed).traces();
