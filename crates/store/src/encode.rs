@@ -139,7 +139,7 @@ pub(crate) trait Input {
     /// Writes the record's wire bytes.
     fn encode<'r>(&self, out: Reverse<'r>) -> Reverse<'r>;
 
-    /// What the indexes need, as [`crate::decode::read`] would read it from `wire`.
+    /// What the indexes need, as `decode` would read it from `wire`.
     fn record<'a>(&'a self, wire: &'a [u8]) -> Record<'a>;
 }
 
