@@ -1,9 +1,10 @@
 //! From wire bytes to what the indexes need, and to what a reader asks for.
 
+use crate::check::{check, check_field, is_text};
 use crate::core::CLASSES;
 use crate::encode::{MAX_DEPTH, SERVICE_NAME, UNKNOWN_SERVICE};
 use crate::parts::{Record, trace_words};
-use crate::schema::{SPAN_ID, TRACE_ID};
+use crate::schema::{self, EVENT, EXEMPLAR, LOG_RECORD, SPAN};
 use crate::wire::{Encode, Fields, Value, WireError, array, fields};
 
 /// Which kind of records.
@@ -40,47 +41,34 @@ pub(crate) const METRIC_TYPES: [&str; 6] =
 /// The field of OTLP's `Metric` message that holds points of each type.
 pub(crate) const METRIC_FIELDS: [u32; 6] = [0, 5, 7, 9, 10, 11];
 
-/// Reads what the indexes need of a record's wire bytes. In place, because a record that was put together from its parts must
-/// not be read as a whole soon after: that waits until the parts have left the store buffer.
-#[inline]
-pub(crate) fn read(signal: Signal, record: &mut Record<'_>) -> Result<(), WireError> {
-    match signal {
-        Signal::Traces => span(record),
-        Signal::Logs => log(record),
-        Signal::Metrics => metric(record),
-    }?;
-    record.name = cut(record.name, MAX_NAME);
-    Ok(())
-}
-
 /// Names and services are indexed, and told apart, by their first bytes up to this many.
 pub(crate) const MAX_NAME: usize = 256;
 
-#[inline]
-fn span(record: &mut Record<'_>) -> Result<(), WireError> {
+/// Reads what the indexes need of a span's wire bytes, and checks the rest. In place, because a record that was put together from its
+/// parts must not be read as a whole soon after: that waits until the parts have left the store buffer.
+#[inline(always)]
+pub(crate) fn span(record: &mut Record<'_>) -> Result<(), WireError> {
     let mut rest = fields(start_of_span(record));
     loop {
-        while rest.expected(9).is_some() {}
+        while rest.pass_attribute(9) {}
         let Some(field) = rest.next() else { return Ok(()) };
         match field? {
             (1, value) => record.trace = trace_words(id(value.bytes()?)?),
-            (2 | 4, value) => drop(id::<SPAN_ID>(value.bytes()?)?),
             (5, value) => record.name = value.bytes()?,
             (6, value) => record.kind = small(value.varint()?),
             (7, value) => record.time = value.fixed64()?,
             (8, value) => record.end = value.fixed64()?,
-            (13, value) => check_ids(value.bytes()?, LINK_IDS)?,
             (15, value) => {
+                check_field(&SPAN, 15, value)?;
                 for field in fields(value.bytes()?) {
                     if let (3, Value::Varint(code)) = field? {
                         record.class = small(code).min(2);
                     }
                 }
             }
-            (3 | 9 | 11, value) => {
-                value.bytes()?;
-            }
-            _ => {}
+            // As below, without looking for what an event is.
+            (11, Value::Bytes(event)) => check(&EVENT, event)?,
+            (number, value) => check_field(&SPAN, number, value)?,
         }
     }
 }
@@ -120,20 +108,21 @@ fn start_of_span<'a>(record: &mut Record<'a>) -> &'a [u8] {
     rest
 }
 
-#[inline]
-fn log(record: &mut Record<'_>) -> Result<(), WireError> {
-    for field in fields(record.wire) {
+/// The same of a log record.
+#[inline(always)]
+pub(crate) fn log(record: &mut Record<'_>) -> Result<(), WireError> {
+    let mut rest = fields(record.wire);
+    loop {
+        while rest.pass_attribute(6) {}
+        let Some(field) = rest.next() else { break };
         match field? {
             (1, value) => record.time = value.fixed64()?,
             (2, value) => record.class = small(value.varint()?).min(CLASSES as u8 - 1),
             (9, value) => record.trace = trace_words(id(value.bytes()?)?),
-            (10, value) => drop(id::<SPAN_ID>(value.bytes()?)?),
             (11, value) => record.end = value.fixed64()?,
             (12, value) => record.name = value.bytes()?,
-            (3 | 5 | 6, value) => {
-                value.bytes()?;
-            }
-            _ => {}
+            (5, Value::Bytes(body)) if is_text(body) => {}
+            (number, value) => check_field(&LOG_RECORD, number, value)?,
         }
     }
     if record.time == 0 {
@@ -142,14 +131,12 @@ fn log(record: &mut Record<'_>) -> Result<(), WireError> {
     Ok(())
 }
 
-/// A `Metric` message with one point.
-fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
+/// The same of a `Metric` message with one point. What is not of the point was checked before: many have it in common.
+#[inline(always)]
+pub(crate) fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
     for field in fields(record.wire) {
         match field? {
             (1, value) => record.name = value.bytes()?,
-            (2 | 3 | 12, value) => {
-                value.bytes()?;
-            }
             (number @ (5 | 7 | 9 | 10 | 11), value) => {
                 record.class = METRIC_FIELDS.iter().position(|&f| f == number).unwrap_or(0) as u8;
                 for field in fields(value.bytes()?) {
@@ -164,28 +151,19 @@ fn metric(record: &mut Record<'_>) -> Result<(), WireError> {
     Ok(())
 }
 
-/// Start and time of a data point: fields 2 and 3 in every type. Its exemplars are looked at on the way.
+/// Start and time of a data point: fields 2 and 3 in every type.
 fn read_point(metric_type: u8, point: &[u8]) -> Result<(u64, u64), WireError> {
-    let exemplars = point_exemplars(metric_type);
+    let (schema, attributes) = (schema::point(metric_type), point_attributes(metric_type));
     let mut times = (0, 0);
-    for field in fields(point) {
+    let mut rest = fields(point);
+    loop {
+        while rest.pass_attribute(attributes) {}
+        let Some(field) = rest.next() else { return Ok(times) };
         match field? {
-            (2, Value::Fixed64(start)) => times.0 = start,
-            (3, Value::Fixed64(time)) => times.1 = time,
-            (number, value) if number == exemplars => check_exemplar(value.bytes()?)?,
-            _ => {}
+            (2, value) => times.0 = value.fixed64()?,
+            (3, value) => times.1 = value.fixed64()?,
+            (number, value) => check_field(schema, number, value)?,
         }
-    }
-    Ok(times)
-}
-
-/// The field of a data point that holds its exemplars; no field has the number 0.
-fn point_exemplars(metric_type: u8) -> u32 {
-    match metric_type {
-        1 | 2 => 5,
-        3 => 8,
-        4 => 11,
-        _ => 0,
     }
 }
 
@@ -199,24 +177,9 @@ fn id<const N: usize>(bytes: &[u8]) -> Result<[u8; N], WireError> {
     }
 }
 
-/// The fields of a link that hold the ids of a trace and of a span.
-const LINK_IDS: (u32, u32) = (1, 2);
-
-/// Checks the ids in a message that refers to a span: `of` are the fields of the trace's and the span's.
-fn check_ids(message: &[u8], of: (u32, u32)) -> Result<(), WireError> {
-    for field in fields(message) {
-        match field? {
-            (number, value) if number == of.0 => drop(id::<TRACE_ID>(value.bytes()?)?),
-            (number, value) if number == of.1 => drop(id::<SPAN_ID>(value.bytes()?)?),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Whether `message` can be read as OTLP's `Exemplar`: its framing and its ids, not what else is in it.
+/// Whether `message` can be read as OTLP's `Exemplar`: its framing, the wire types of the fields that OTLP knows, and its ids.
 pub fn check_exemplar(message: &[u8]) -> Result<(), WireError> {
-    check_ids(message, (5, 4))
+    check(&EXEMPLAR, message)
 }
 
 fn small(value: u64) -> u8 {
@@ -403,7 +366,7 @@ pub(crate) struct Messages<'a> {
 impl<'a> Iterator for Messages<'a> {
     type Item = &'a [u8];
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a [u8]> {
         if let Some(message) = self.fields.expected(self.number) {
             return Some(message);
@@ -465,13 +428,11 @@ mod tests {
         for field in fields(wire) {
             match field? {
                 (1, value) => record.trace = trace_words(id(value.bytes()?)?),
-                (2 | 4, value) => drop(id::<SPAN_ID>(value.bytes()?)?),
                 (5, value) => record.name = value.bytes()?,
                 (6, value) => record.kind = small(value.varint()?),
                 (7, value) => record.time = value.fixed64()?,
                 (8, value) => record.end = value.fixed64()?,
-                (9, value) => drop(value.bytes()?),
-                _ => {}
+                (number, value) => check_field(&SPAN, number, value)?,
             }
         }
         Ok(record)

@@ -136,7 +136,7 @@ pub(crate) trait Input: Parts {
 
     fn service(&self) -> &str;
 
-    /// Writes the record's wire bytes. The parts are as [`crate::decode::read`] would read them from these.
+    /// Writes the record's wire bytes. The parts are as `decode` would read them from these.
     fn encode<'r>(&self, out: Reverse<'r>) -> Reverse<'r>;
 }
 

@@ -53,20 +53,33 @@ impl Report {
     /// Calls the callback for each record. The caller holds no lock of the store.
     #[cold]
     pub(crate) fn deliver(self, core: &Core) {
-        let Self { callback, mut evicted } = self;
-        let unreported = match Inside::enter(core) {
-            Some(_inside) => {
-                let mut start = 0;
-                for &(sequence, end) in &evicted.records {
-                    callback(sequence, &evicted.bytes[start..end]);
-                    start = end;
-                }
-                0
-            }
-            None => evicted.records.len() as u64,
-        };
+        let Self { callback, evicted } = self;
+        let mut delivery = Delivery { core, evicted, told: 0 };
+        let Some(_inside) = Inside::enter(core) else { return };
+        let mut start = 0;
+        for i in 0..delivery.evicted.records.len() {
+            let (sequence, end) = delivery.evicted.records[i];
+            delivery.told = i + 1;
+            callback(sequence, &delivery.evicted.bytes[start..end]);
+            start = end;
+        }
+    }
+}
+
+/// A report on its way. However that ends, also if the callback panics, the writer gets the memory back, and what nobody was
+/// told of is counted.
+struct Delivery<'a> {
+    core: &'a Core,
+    evicted: Evicted,
+    told: usize,
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        let mut evicted = std::mem::take(&mut self.evicted);
+        let untold = evicted.records.len() - self.told;
         evicted.clear();
-        core.writer.lock().take_back(&core.shared, evicted, unreported);
+        self.core.writer.lock().take_back(&self.core.shared, evicted, untold as u64);
     }
 }
 

@@ -1,20 +1,24 @@
 //! OTLP in: the body of an exporter's request, as Protocol Buffers or JSON.
 //!
-//! The request is walked, not decoded: each record's bytes go into the store as they are, after a look at the few
-//! fields that the indexes need. The framing is checked before anything is stored, so a damaged request leaves no half of itself
-//! behind; a single record that cannot be read is refused alone, as OTLP's partial success provides, and with a resource or scope
-//! that has a field of a wrong type its own records are. So it is in JSON: see `salvage`. OpenTelemetry's collector refuses all of
-//! such a request, because its decoders build all of it first; OTLP leaves the choice.
+//! The request is walked, not decoded: each record's bytes go into the store as they are, after a look at the few fields that the
+//! indexes need, and at whether all that OTLP knows is as OTLP has it (see `check`). The framing is checked before anything is
+//! stored, so a damaged request leaves no half of itself behind; a single record that cannot be read is refused alone, as OTLP's
+//! partial success provides, and with a resource or scope that has a field of a wrong type its own records are. So it is in JSON: see
+//! `salvage`. OpenTelemetry's collector refuses all of such a request, because its decoders build all of it first; OTLP leaves the
+//! choice.
 
-use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::biased::Guard;
+use crate::check::check_field;
 use crate::decode::{self, MAX_NAME, METRIC_FIELDS, Signal, cut, messages};
 use crate::encode::{UNKNOWN_SERVICE, put_origin};
-use crate::explain::{self, explain};
+use crate::explain::explain;
+use crate::outcome::{IngestError, Ingested};
 use crate::parts::Record;
 use crate::salvage::{mended, salvage};
-use crate::store::{Added, Store};
+use crate::schema::{Kind, METRIC, Schema};
+use crate::store::Store;
 use crate::wire::{Encode, Value, WireError, fields};
 use crate::writer::{BATCH, Locked, Pinned};
 use crate::{json_in, schema};
@@ -30,120 +34,11 @@ pub enum Encoding {
     Ndjson,
 }
 
-/// What became of a request's records.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Ingested {
-    /// Records that are held now (or were evicted by later ones of the same request).
-    pub accepted: u64,
-    /// Of these, records that were too large and left a placeholder.
-    pub placeholders: u64,
-    /// Records refused because they could not be read.
-    pub malformed: u64,
-    /// What was wrong with the first of those; empty if there are none.
-    pub first_malformed: String,
-    /// Records refused because their trace holds as many as it may.
-    pub trace_full: u64,
-}
-
-impl Ingested {
-    /// All refused records, for OTLP's partial success reply.
-    #[must_use]
-    pub fn rejected(&self) -> u64 {
-        self.malformed + self.trace_full
-    }
-
-    /// Why records were refused, in words; empty if none were.
-    #[must_use]
-    pub fn message(&self) -> String {
-        let mut message = String::new();
-        if self.malformed > 0 {
-            message = format!("{} could not be read", self.malformed);
-            if !self.first_malformed.is_empty() {
-                message = format!("{message} (the first: {})", self.first_malformed);
-            }
-        }
-        if self.trace_full > 0 {
-            let separator = if message.is_empty() { "" } else { ", " };
-            message = format!(
-                "{message}{separator}{} belong to a trace that holds as many records as it may",
-                self.trace_full
-            );
-        }
-        message
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.accepted += other.accepted;
-        self.placeholders += other.placeholders;
-        self.lose(other.malformed, || other.first_malformed.clone());
-        self.trace_full += other.trace_full;
-    }
-
-    fn lose(&mut self, records: u64, reason: impl FnOnce() -> String) {
-        if self.malformed == 0 && records > 0 {
-            self.first_malformed = reason();
-        }
-        self.malformed += records;
-    }
-
-    fn count(&mut self, added: Added) {
-        match added {
-            Added::Held(_) => self.accepted += 1,
-            Added::Placeholder(_) => {
-                self.accepted += 1;
-                self.placeholders += 1;
-            }
-            Added::TraceFull => self.trace_full += 1,
-        }
-    }
-}
-
-/// Why a request was refused as a whole. Nothing of it was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IngestError {
-    /// It is larger than a request may be.
-    TooLarge {
-        /// Its size in bytes.
-        bytes: usize,
-        /// The most bytes that a request may have.
-        limit: usize,
-    },
-    /// Its framing is damaged.
-    Wire(WireError),
-    /// It is no JSON, or not an object with the list of an OTLP request.
-    Json(String),
-}
-
-impl fmt::Display for IngestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge { bytes, limit } => {
-                write!(
-                    f,
-                    "the request has {bytes} bytes, at most {limit} are accepted; send smaller batches"
-                )
-            }
-            Self::Wire(error) => write!(f, "not an OTLP request: {error}"),
-            Self::Json(error) => write!(f, "not an OTLP request in JSON: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for IngestError {}
-
-impl From<WireError> for IngestError {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
-    }
-}
-
 /// The most bytes of a request.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
 
-/// What the points of a request's metrics have in common is looked at for each of them: at most so many bytes in all, because a
-/// request of some megabytes could have millions of points with a megabyte in common.
+/// What the points of a request's metrics have in common is looked at for each of them, and the resource of its scopes for each scope:
+/// at most so many bytes in all, because a request of some megabytes could have millions of points with a megabyte in common.
 const MAX_SHARED: usize = 1 << 30;
 
 pub(crate) fn ingest(
@@ -209,7 +104,7 @@ fn at_line(index: usize, what: &str) -> String {
 }
 
 fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestError> {
-    let heads = check(request)?;
+    let heads = heads_of(store.signal, request)?;
     let mut ingest = Ingest {
         store,
         writer: store.lock_for(now),
@@ -222,20 +117,19 @@ fn protobuf(store: &Store, request: &[u8], now: u64) -> Result<Ingested, IngestE
         heads: heads.into_iter(),
         place: Place::default(),
     };
-    let mut head = Head::default();
+    let mut strays = 0;
     for (number, value) in fields(request).flatten() {
         match (number, value) {
             (1, Value::Bytes(resource_records)) => {
                 ingest.resource(resource_records);
                 ingest.place.resource += 1;
             }
-            // Like a list: the request has nothing else.
-            (1, other) => head.see(2, other),
+            (1, _) => strays += 1,
             _ => {}
         }
     }
     let name = schema::lists(store.signal)[0].name;
-    ingest.result.lose(head.strays, || format!("{name}: {}", WireError::WireType));
+    ingest.result.lose(strays, || format!("{name}: {}", WireError::WireType));
     let Ingest { writer, result, .. } = ingest;
     writer.account_buffers(&store.core.shared);
     store.release(writer);
@@ -249,39 +143,43 @@ struct Head<'a> {
     of: Option<&'a [u8]>,
     /// The URL of its schema.
     url: Option<&'a [u8]>,
-    /// One of these is there and has a wire type that it cannot have: nobody knows what the records belong to.
+    /// One of these is there and is not what OTLP has: nobody knows what the records belong to.
     is_wrong: bool,
     /// How many there are of a wrong wire type in the list of what it holds.
     strays: u64,
 }
 
 impl<'a> Head<'a> {
-    /// Of several the last counts.
+    /// Sees a field of such a message, which `schema` describes. Of several the last counts.
     #[inline]
-    fn see(&mut self, number: u32, value: Value<'a>) {
+    fn see(&mut self, schema: &Schema, number: u32, value: Value<'a>) {
         match (number, value) {
+            (HELD, Value::Bytes(_)) => return,
+            (HELD, _) => return self.strays += 1,
             (1, Value::Bytes(bytes)) => self.of = Some(bytes),
             (3, Value::Bytes(url)) => self.url = Some(url),
-            (1 | 3, _) => self.is_wrong = true,
-            (2, Value::Bytes(_)) => {}
-            (2, _) => self.strays += 1,
             _ => {}
         }
+        self.is_wrong |= check_field(schema, number, value).is_err();
     }
 }
+
+/// The field of such a message that lists what it holds.
+const HELD: u32 = 2;
 
 /// Scopes of a request of which it is remembered where their heads are, which may stand before or behind the records.
 const MAX_HEADS: usize = 1024;
 
 /// Walks the framing, which is the same for the three signals: request, resources, scopes, records. Returns the heads of the
 /// first scopes.
-fn check(request: &[u8]) -> Result<Vec<Head<'_>>, WireError> {
+fn heads_of(signal: Signal, request: &[u8]) -> Result<Vec<Head<'_>>, WireError> {
+    let [_, scopes, _] = schema::lists(signal);
     let mut heads = Vec::new();
     for field in fields(request) {
         let (1, Value::Bytes(resource)) = field? else { continue };
         for field in fields(resource) {
             let (2, Value::Bytes(scope)) = field? else { continue };
-            let head = check_scope(scope)?;
+            let head = head_of(scopes.of, scope)?;
             if heads.len() < MAX_HEADS {
                 heads.push(head);
             }
@@ -290,14 +188,14 @@ fn check(request: &[u8]) -> Result<Vec<Head<'_>>, WireError> {
     Ok(heads)
 }
 
-fn check_scope(scope_records: &[u8]) -> Result<Head<'_>, WireError> {
+fn head_of<'a>(schema: &Schema, scope_records: &'a [u8]) -> Result<Head<'a>, WireError> {
     let mut head = Head::default();
     let mut rest = fields(scope_records);
     loop {
         // Records are nearly all that there is.
-        while rest.expected(2).is_some() {}
+        while rest.expected(HELD).is_some() {}
         match rest.next().transpose()? {
-            Some((number, value)) => head.see(number, value),
+            Some((number, value)) => head.see(schema, number, value),
             None => return Ok(head),
         }
     }
@@ -333,20 +231,23 @@ struct Ingest<'a> {
 
 impl<'a> Ingest<'a> {
     fn resource(&mut self, resource_records: &'a [u8]) {
+        let [resources, scopes, _] = schema::lists(self.store.signal);
         let mut head = Head::default();
-        fields(resource_records).flatten().for_each(|(number, value)| head.see(number, value));
+        for (number, value) in fields(resource_records).flatten() {
+            head.see(resources.of, number, value);
+        }
         self.place.scope = 0;
         let mut lost = head.strays;
         // Once: a resource may consist of millions of attributes, and have millions of scopes.
         let service = head.of.map_or(Ok(UNKNOWN_SERVICE.as_bytes()), decode::service_of);
         let service = service.unwrap_or(UNKNOWN_SERVICE.as_bytes());
-        for scope_records in messages(resource_records, 2) {
+        for scope_records in messages(resource_records, HELD) {
             let scope = match self.heads.next() {
                 Some(head) => head,
-                None => check_scope(scope_records).unwrap_or_default(),
+                None => head_of(scopes.of, scope_records).unwrap_or_default(),
             };
             if head.is_wrong {
-                lost += self.count(scope_records);
+                lost += self.count(scope_records) + scope.strays;
             } else {
                 self.scope(&head, service, &scope, scope_records);
             }
@@ -360,10 +261,10 @@ impl<'a> Ingest<'a> {
 
     /// How many records a scope holds.
     fn count(&self, scope_records: &[u8]) -> u64 {
-        let points = |metric| data_of(metric).map_or(1, |data| messages(data.bytes, 1).count());
+        let points = |metric| data_of(metric).map_or(1, |data| data.records());
         match self.store.signal {
-            Signal::Traces | Signal::Logs => messages(scope_records, 2).count() as u64,
-            Signal::Metrics => messages(scope_records, 2).map(points).sum::<usize>() as u64,
+            Signal::Traces | Signal::Logs => messages(scope_records, HELD).count() as u64,
+            Signal::Metrics => messages(scope_records, HELD).map(points).sum(),
         }
     }
 
@@ -378,7 +279,7 @@ impl<'a> Ingest<'a> {
             if level == 1 {
                 place = format!("{place}.{}[{scope}]", scopes.name);
             }
-            let what = explain(list.of, holder, explain::SHALLOW);
+            let what = explain(list.of, holder, HELD);
             format!("{place}{}", what.unwrap_or_default())
         });
     }
@@ -398,6 +299,9 @@ impl<'a> Ingest<'a> {
             }
         }
         self.place.scope_records = scope_records;
+        if messages(scope_records, HELD).next().is_none() {
+            return;
+        }
         let (resource, scope) = (of_resource.of, of_scope.of);
         let parts = [(1, resource), (2, scope), (3, of_resource.url), (4, of_scope.url)];
         let shared = &self.store.core.shared;
@@ -414,50 +318,101 @@ impl<'a> Ingest<'a> {
             self.key.clear();
             put_origin(service, &mut self.key);
         }
+        let Some(left) = self.shared_left.checked_sub(self.key.len()) else {
+            self.refuse_all(scope_records);
+            return;
+        };
+        self.shared_left = left;
         let pinned = self.writer.pin(shared, &self.key, cut(service, MAX_NAME));
-        for record in messages(scope_records, 2) {
-            match self.store.signal {
-                Signal::Traces | Signal::Logs => self.record(pinned, record),
-                Signal::Metrics => self.metric(pinned, record),
+        match self.store.signal {
+            Signal::Traces => self.records(pinned, scope_records, decode::span),
+            Signal::Logs => self.records(pinned, scope_records, decode::log),
+            Signal::Metrics => {
+                messages(scope_records, HELD).for_each(|metric| self.metric(pinned, metric));
             }
         }
         self.writer.unpin(shared, pinned);
     }
 
-    #[inline]
-    fn record(&mut self, pinned: Pinned, wire: &[u8]) {
+    /// Takes in the records of a scope, as `read` reads them, which is compiled into the loop: that saves more time than the checks of a
+    /// record take.
+    #[inline(never)]
+    fn records(
+        &mut self,
+        pinned: Pinned,
+        scope_records: &'a [u8],
+        read: impl Fn(&mut Record<'a>) -> Result<(), WireError>,
+    ) {
+        for wire in messages(scope_records, HELD) {
+            self.record(pinned, wire, &read);
+        }
+    }
+
+    #[inline(always)]
+    fn record<'w>(
+        &mut self,
+        pinned: Pinned,
+        wire: &'w [u8],
+        read: impl FnOnce(&mut Record<'w>) -> Result<(), WireError>,
+    ) {
         let mut record = Record::of(wire);
-        match decode::read(self.store.signal, &mut record) {
+        match read(&mut record) {
             Ok(()) => {
+                record.name = cut(record.name, MAX_NAME);
                 self.writer.retain(pinned);
                 let added = self.store.insert(&mut self.writer, pinned, &record, wire, self.now);
                 self.result.count(added);
             }
-            Err(error) => self.refuse(wire, &error.to_string()),
+            Err(error) => self.refuse(1, wire, &error.to_string()),
         }
         self.seen += 1;
         if self.seen.is_multiple_of(BATCH) {
-            let report = self.writer.take_report();
-            let core = &self.store.core;
+            self.let_others(pinned);
+        }
+    }
+
+    /// Lets others who wait have the lock meanwhile, and tells the callback what was evicted.
+    #[cold]
+    fn let_others(&mut self, pinned: Pinned) {
+        let report = self.writer.take_report();
+        let core = &self.store.core;
+        let told = catch_unwind(AssertUnwindSafe(|| {
             self.writer.unlocked(|| {
                 if let Some(report) = report {
                     report.deliver(core);
                 }
             });
+        }));
+        if let Err(panic) = told {
+            // The scope ends here, and nobody else would know that its origin is kept for it.
+            self.writer.unpin(&core.shared, pinned);
+            resume_unwind(panic);
         }
     }
 
-    /// Counts a record that is not taken; `why`, if there is nothing better to say.
+    /// Counts the records of a scope that are not taken because those before needed too much.
     #[cold]
-    fn refuse(&mut self, wire: &[u8], why: &str) {
+    fn refuse_all(&mut self, scope_records: &[u8]) {
+        let records = self.count(scope_records);
+        let [resources, scopes, _] = schema::lists(self.store.signal);
+        let Place { resource, scope, .. } = self.place;
+        self.result.lose(records, || {
+            let place = format!("{}[{resource}].{}[{scope}]", resources.name, scopes.name);
+            format!("{place}: the scopes of the request have too much in common")
+        });
+    }
+
+    /// Counts records, this one or those of this metric, that are not taken; `why`, if there is nothing better to say.
+    #[cold]
+    fn refuse(&mut self, count: u64, wire: &[u8], why: &str) {
         let signal = self.store.signal;
         let Place { resource, scope, scope_records, metric } = self.place;
         let wire = if signal == Signal::Metrics { metric } else { wire };
-        self.result.lose(1, || {
+        self.result.lose(count, || {
             let [resources, scopes, records] = schema::lists(signal);
             let before =
-                messages(scope_records, 2).take_while(|record| record.as_ptr() != wire.as_ptr());
-            let what = explain(records.of, wire, explain::RECORD);
+                messages(scope_records, HELD).take_while(|record| record.as_ptr() != wire.as_ptr());
+            let what = explain(records.of, wire, 0);
             format!(
                 "{}[{resource}].{}[{scope}].{}[{}]{}",
                 resources.name,
@@ -473,11 +428,19 @@ impl<'a> Ingest<'a> {
     fn metric(&mut self, pinned: Pinned, metric: &'a [u8]) {
         self.place.metric = metric;
         let Some(data) = data_of(metric) else {
-            self.refuse(metric, "the metric has no data");
+            self.refuse(1, metric, "the metric has no data");
             return;
         };
-        for _ in 0..data.strays {
-            self.refuse(metric, "a point has a wire type that it cannot have");
+        if data.is_wrong {
+            self.refuse(
+                data.records().max(1),
+                metric,
+                "something other than a point is wrong with it",
+            );
+            return;
+        }
+        if data.strays > 0 {
+            self.refuse(data.strays, metric, "a point has a wire type that it cannot have");
         }
         // What all points share is put together once: a request may consist of millions of points.
         let (mut of_metric, mut of_data) = (Vec::new(), Vec::new());
@@ -486,15 +449,15 @@ impl<'a> Ingest<'a> {
                 of_metric.put_value(field, value);
             }
         }
-        for (field, value) in fields(data.bytes).flatten() {
+        for (field, value) in data.parts().flat_map(|part| fields(part).flatten()) {
             if field != 1 {
                 of_data.put_value(field, value);
             }
         }
         let mut wire = std::mem::take(&mut self.point);
-        for point in messages(data.bytes, 1) {
+        for point in data.points() {
             let Some(left) = self.shared_left.checked_sub(of_metric.len() + of_data.len()) else {
-                self.refuse(metric, "the points of the request have too much in common");
+                self.refuse(1, metric, "the points of the request have too much in common");
                 continue;
             };
             self.shared_left = left;
@@ -504,7 +467,7 @@ impl<'a> Ingest<'a> {
                 wire.put_bytes(1, point);
                 wire.extend_from_slice(&of_data);
             });
-            self.record(pinned, &wire);
+            self.record(pinned, &wire, decode::metric);
         }
         self.point = wire;
     }
@@ -512,28 +475,54 @@ impl<'a> Ingest<'a> {
 
 /// What a metric has measured.
 struct Data<'a> {
+    metric: &'a [u8],
     /// The field that says of which type it is.
     number: u32,
-    bytes: &'a [u8],
     /// How many points have a wrong wire type.
     strays: u64,
+    /// Something that the points have in common is not what OTLP has: nobody knows what they are.
+    is_wrong: bool,
 }
 
-/// The data of a metric; `None` if it has none or cannot be read.
+impl<'a> Data<'a> {
+    /// What there is of this type: nearly always one, but requests may be put together in a way that leaves several.
+    fn parts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        messages(self.metric, self.number)
+    }
+
+    fn points(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.parts().flat_map(|part| messages(part, 1))
+    }
+
+    /// How many records it has, good ones or not.
+    fn records(&self) -> u64 {
+        self.points().count() as u64 + self.strays
+    }
+}
+
+/// The data of a metric; `None` if it has none or cannot be read. Of several types the last counts.
 fn data_of(metric: &[u8]) -> Option<Data<'_>> {
-    let mut found = None;
+    let (mut found, mut is_wrong) = (None::<Data<'_>>, false);
     for field in fields(metric) {
-        if let (number, Value::Bytes(bytes)) = field.ok()?
-            && METRIC_FIELDS[1..].contains(&number)
+        let (number, value) = field.ok()?;
+        // The types of data are the only messages in it that are no lists.
+        if let Some(Kind::Message(schema)) = METRIC.field(number).map(|field| field.kind)
+            && let Value::Bytes(bytes) = value
         {
-            let mut head = Head::default();
+            let mut strays = 0;
             for field in fields(bytes) {
-                if let (1, point) = field.ok()? {
-                    head.see(2, point);
+                match field.ok()? {
+                    (1, Value::Bytes(_)) => {}
+                    (1, _) => strays += 1,
+                    (number, value) => is_wrong |= check_field(schema, number, value).is_err(),
                 }
             }
-            found = Some(Data { number, bytes, strays: head.strays });
+            let before = found.filter(|before| before.number == number);
+            strays += before.map_or(0, |before| before.strays);
+            found = Some(Data { metric, number, strays, is_wrong: false });
+        } else {
+            is_wrong |= check_field(&METRIC, number, value).is_err();
         }
     }
-    found
+    found.map(|found| Data { is_wrong, ..found })
 }

@@ -50,7 +50,7 @@ pub(crate) fn within<E: Error>(step: fmt::Arguments<'_>, error: &E) -> E {
 }
 
 /// Of what lies deep, so many bytes of the innermost steps are told.
-const LONGEST_WAY: usize = 300;
+pub(crate) const LONGEST_WAY: usize = 300;
 
 /// A text as it is quoted in an error.
 pub(crate) fn shown(text: &str) -> &str {
@@ -63,8 +63,8 @@ pub(crate) fn line_to_request(signal: Signal, line: &[u8]) -> Result<Vec<u8>, St
     /// What a line says of the origin where it is nothing but the service.
     #[derive(serde::Deserialize)]
     struct Plain<'a> {
-        #[serde(borrow, default)]
-        service: Cow<'a, str>,
+        #[serde(borrow)]
+        service: Option<Cow<'a, str>>,
     }
     let record = to_wire(schema::record(signal), line)?;
     if record.is_empty() {
@@ -73,8 +73,8 @@ pub(crate) fn line_to_request(signal: Signal, line: &[u8]) -> Result<Vec<u8>, St
     let mut origin = to_wire(schema::origin(), line)?;
     if origin.is_empty() {
         let plain = serde_json::from_slice::<Plain<'_>>(line).map_err(|error| error.to_string())?;
-        if !plain.service.is_empty() {
-            put_origin(plain.service.as_bytes(), &mut origin);
+        if let Some(service) = plain.service.filter(|service| !service.is_empty()) {
+            put_origin(service.as_bytes(), &mut origin);
         }
     }
     let mut records = Vec::with_capacity(record.len() + 8);
@@ -135,7 +135,7 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.0.iter().find(|field| field.name == name))
+        Ok(self.0.fields.iter().find(|field| field.name == name))
     }
 }
 

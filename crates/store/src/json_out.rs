@@ -4,15 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Number, Value as Json};
 
+use crate::check::MAX_DEPTH;
 use crate::schema::Kind::{
     Base64, Bool, Double, Fixed32, Fixed64, Hex, Int64, Message, PackedDouble, PackedFixed64,
     PackedUint64, Repeated, RepeatedText, SignedFixed64, Text, Uint, Zigzag32,
 };
 use crate::schema::{Field, Kind, Schema, hex};
 use crate::wire::{Value, fields};
-
-/// Messages nested deeper than this are cut. A value may be nested some 30 deep: each level of a map takes three.
-const MAX_DEPTH: usize = 100;
 
 /// Wire bytes as the JSON object that `schema` describes. Fields that are unknown or damaged are left out.
 pub(crate) fn to_json(schema: &Schema, message: &[u8]) -> Map<String, Json> {
@@ -25,7 +23,7 @@ fn message_to_json(schema: &Schema, message: &[u8], depth: usize) -> Map<String,
         return members;
     }
     for (number, value) in fields(message).flatten() {
-        let Some(field) = schema.0.iter().find(|field| field.number == number) else { continue };
+        let Some(field) = schema.field(number) else { continue };
         let Some(json) = value_to_json(field.kind, value, depth) else { continue };
         match field.kind {
             Repeated(_) | RepeatedText => match members.get_mut(field.name) {
@@ -34,13 +32,20 @@ fn message_to_json(schema: &Schema, message: &[u8], depth: usize) -> Map<String,
                     members.insert(field.name.to_owned(), Json::Array(vec![json]));
                 }
             },
+            // Lists of numbers may come in parts, down to one by one.
+            PackedFixed64 | PackedDouble | PackedUint64 => {
+                match (members.get_mut(field.name), json) {
+                    (Some(Json::Array(list)), Json::Array(more)) => list.extend(more),
+                    (_, json) => drop(members.insert(field.name.to_owned(), json)),
+                }
+            }
             _ => {
                 members.insert(field.name.to_owned(), json);
             }
         }
     }
     // Readers rely on these, also when they are empty.
-    match schema.0 {
+    match schema.fields {
         [Field { name: "values", kind: Repeated(_), .. }] => {
             members.entry("values").or_insert_with(|| Json::Array(Vec::new()));
         }
@@ -58,7 +63,8 @@ fn value_to_json(kind: Kind, value: Value<'_>, depth: usize) -> Option<Json> {
         (Base64, Value::Bytes(bytes)) => BASE64.encode(bytes).into(),
         (Hex(_), Value::Bytes(bytes)) => hex(bytes).into(),
         (Bool, Value::Varint(value)) => (value != 0).into(),
-        (Uint, Value::Varint(value)) => value.into(),
+        // 32 bits count: of a negative number of an enum the others are the sign.
+        (Uint, Value::Varint(value)) => (value as u32).into(),
         (Int64, Value::Varint(value)) => (value as i64).to_string().into(),
         (Zigzag32, Value::Varint(value)) => {
             let value = value as u32;
@@ -68,6 +74,9 @@ fn value_to_json(kind: Kind, value: Value<'_>, depth: usize) -> Option<Json> {
         (Fixed64, Value::Fixed64(value)) => value.to_string().into(),
         (SignedFixed64, Value::Fixed64(value)) => (value as i64).to_string().into(),
         (Double, Value::Fixed64(value)) => double_to_json(value),
+        (PackedFixed64, Value::Fixed64(value)) => Json::Array(vec![value.to_string().into()]),
+        (PackedDouble, Value::Fixed64(value)) => Json::Array(vec![double_to_json(value)]),
+        (PackedUint64, Value::Varint(value)) => Json::Array(vec![value.to_string().into()]),
         (PackedFixed64, Value::Bytes(bytes)) => {
             words(bytes).map(|word| word.to_string().into()).collect::<Vec<Json>>().into()
         }
@@ -75,6 +84,7 @@ fn value_to_json(kind: Kind, value: Value<'_>, depth: usize) -> Option<Json> {
             words(bytes).map(double_to_json).collect::<Vec<_>>().into()
         }
         (PackedUint64, Value::Bytes(bytes)) => crate::wire::varints(bytes)
+            .flatten()
             .map(|value| value.to_string().into())
             .collect::<Vec<Json>>()
             .into(),

@@ -63,6 +63,7 @@
 
 mod arena;
 mod biased;
+mod check;
 mod chunk;
 mod config;
 mod core;
@@ -78,6 +79,7 @@ mod input;
 mod intern;
 mod json_in;
 mod json_out;
+mod outcome;
 mod page;
 mod params;
 mod parts;
@@ -100,10 +102,11 @@ pub use cursor::{Coverage, Cursor};
 pub use decode::{Signal, check_exemplar};
 pub use export::{Export, Form};
 pub use filter::{AttributeFilter, Filter, FilterError, MetricType, Order};
-pub use ingest::{Encoding, IngestError, Ingested};
+pub use ingest::Encoding;
 pub use input::{
     Attribute, Buckets, Event, Link, Log, Metric, Number, Point, Span, Temporality, Value,
 };
+pub use outcome::{IngestError, Ingested};
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use record::{Parts, RecordRef};
 pub use recorder::{Recorder, RecorderOptions, Snapshot, SnapshotError};

@@ -5,6 +5,7 @@
 //! hexadecimal and enums as numbers.
 
 use crate::decode::Signal;
+use crate::wire::{Value, wire_type};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -31,13 +32,70 @@ pub(crate) enum Kind {
     RepeatedText,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) number: u32,
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
 }
 
-pub(crate) struct Schema(pub(crate) &'static [Field]);
+pub(crate) struct Schema {
+    pub(crate) fields: &'static [Field],
+    /// Of each number one more than the place of its field, or 0.
+    places: [u8; HIGHEST + 1],
+    /// Of each number the wire types with which nothing can be wrong, as [`Value::wire_type`] has them: all if there is no such field.
+    plain: [u8; HIGHEST + 1],
+    /// The number of the field with its attributes, or [`NO_ATTRIBUTES`].
+    pub(crate) attributes: u32,
+}
+
+/// A number that no field with attributes has.
+const NO_ATTRIBUTES: u32 = 1 << 8;
+
+/// The highest number that a field has.
+const HIGHEST: usize = 16;
+
+impl Schema {
+    const fn new(fields: &'static [Field]) -> Self {
+        let (mut places, mut plain) = ([0; HIGHEST + 1], [u8::MAX; HIGHEST + 1]);
+        let (mut attributes, mut i) = (NO_ATTRIBUTES, 0);
+        while i < fields.len() {
+            let Field { number, kind, .. } = fields[i];
+            places[number as usize] = i as u8 + 1;
+            plain[number as usize] = match kind {
+                Text | Base64 | RepeatedText => wire_type::BYTES,
+                Bool | Uint | Int64 | Zigzag32 | PackedUint64 => wire_type::VARINT,
+                Fixed32 => wire_type::FIXED32,
+                Fixed64 | SignedFixed64 | Double | PackedFixed64 | PackedDouble => {
+                    wire_type::FIXED64
+                }
+                Hex(_) | Message(_) => 0,
+                Repeated(of) => {
+                    if matches!(of.fields[0].name.as_bytes(), b"key") {
+                        attributes = number;
+                    }
+                    0
+                }
+            };
+            i += 1;
+        }
+        Self { fields, places, plain, attributes }
+    }
+
+    /// Whether nothing can be wrong with this field: OTLP does not know it, or its wire type is right and there is no more to it.
+    /// Quick, and `false` says nothing.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self, number: u32, value: Value<'_>) -> bool {
+        self.plain.get(number as usize).is_none_or(|plain| plain & value.wire_type() != 0)
+    }
+
+    /// The field with this number.
+    #[inline]
+    pub(crate) fn field(&self, number: u32) -> Option<&'static Field> {
+        let place = self.places.get(usize::try_from(number).ok()?)?;
+        self.fields.get(usize::from(*place).checked_sub(1)?)
+    }
+}
 
 const fn f(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind }
@@ -53,7 +111,7 @@ pub(crate) const TRACE_ID: usize = 16;
 /// Bytes of the id of a span.
 pub(crate) const SPAN_ID: usize = 8;
 
-static ANY_VALUE: Schema = Schema(&[
+static ANY_VALUE: Schema = Schema::new(&[
     f(1, "stringValue", Text),
     f(2, "boolValue", Bool),
     f(3, "intValue", Int64),
@@ -62,21 +120,22 @@ static ANY_VALUE: Schema = Schema(&[
     f(6, "kvlistValue", Message(&KEY_VALUE_LIST)),
     f(7, "bytesValue", Base64),
 ]);
-static ARRAY_VALUE: Schema = Schema(&[f(1, "values", Repeated(&ANY_VALUE))]);
-static KEY_VALUE_LIST: Schema = Schema(&[f(1, "values", Repeated(&KEY_VALUE))]);
-static KEY_VALUE: Schema = Schema(&[f(1, "key", Text), f(2, "value", Message(&ANY_VALUE))]);
-static ENTITY_REF: Schema = Schema(&[
+static ARRAY_VALUE: Schema = Schema::new(&[f(1, "values", Repeated(&ANY_VALUE))]);
+static KEY_VALUE_LIST: Schema = Schema::new(&[f(1, "values", Repeated(&KEY_VALUE))]);
+pub(crate) static KEY_VALUE: Schema =
+    Schema::new(&[f(1, "key", Text), f(2, "value", Message(&ANY_VALUE))]);
+static ENTITY_REF: Schema = Schema::new(&[
     f(1, "schemaUrl", Text),
     f(2, "type", Text),
     f(3, "idKeys", RepeatedText),
     f(4, "descriptionKeys", RepeatedText),
 ]);
-static RESOURCE: Schema = Schema(&[
+static RESOURCE: Schema = Schema::new(&[
     f(1, "attributes", Repeated(&KEY_VALUE)),
     f(2, "droppedAttributesCount", Uint),
     f(3, "entityRefs", Repeated(&ENTITY_REF)),
 ]);
-static SCOPE: Schema = Schema(&[
+static SCOPE: Schema = Schema::new(&[
     f(1, "name", Text),
     f(2, "version", Text),
     f(3, "attributes", Repeated(&KEY_VALUE)),
@@ -86,27 +145,27 @@ static SCOPE: Schema = Schema(&[
 /// What an exporter sends, which is the same for all records but for the names.
 macro_rules! request {
     ($request:ident, $resource:ident: $resources:literal, $scope:ident: $scopes:literal, $record:ident: $records:literal) => {
-        static $scope: Schema = Schema(&[
+        static $scope: Schema = Schema::new(&[
             f(1, "scope", Message(&SCOPE)),
             f(2, $records, Repeated(&$record)),
             f(3, "schemaUrl", Text),
         ]);
-        static $resource: Schema = Schema(&[
+        static $resource: Schema = Schema::new(&[
             f(1, "resource", Message(&RESOURCE)),
             f(2, $scopes, Repeated(&$scope)),
             f(3, "schemaUrl", Text),
         ]);
-        static $request: Schema = Schema(&[f(1, $resources, Repeated(&$resource))]);
+        static $request: Schema = Schema::new(&[f(1, $resources, Repeated(&$resource))]);
     };
 }
 
-static EVENT: Schema = Schema(&[
+pub(crate) static EVENT: Schema = Schema::new(&[
     f(1, "timeUnixNano", Fixed64),
     f(2, "name", Text),
     f(3, "attributes", Repeated(&KEY_VALUE)),
     f(4, "droppedAttributesCount", Uint),
 ]);
-static LINK: Schema = Schema(&[
+static LINK: Schema = Schema::new(&[
     f(1, "traceId", Hex(TRACE_ID)),
     f(2, "spanId", Hex(SPAN_ID)),
     f(3, "traceState", Text),
@@ -114,8 +173,8 @@ static LINK: Schema = Schema(&[
     f(5, "droppedAttributesCount", Uint),
     f(6, "flags", Fixed32),
 ]);
-static STATUS: Schema = Schema(&[f(2, "message", Text), f(3, "code", Uint)]);
-static SPAN: Schema = Schema(&[
+static STATUS: Schema = Schema::new(&[f(2, "message", Text), f(3, "code", Uint)]);
+pub(crate) static SPAN: Schema = Schema::new(&[
     f(1, "traceId", Hex(TRACE_ID)),
     f(2, "spanId", Hex(SPAN_ID)),
     f(3, "traceState", Text),
@@ -135,7 +194,7 @@ static SPAN: Schema = Schema(&[
 ]);
 request!(TRACES, RESOURCE_SPANS: "resourceSpans", SCOPE_SPANS: "scopeSpans", SPAN: "spans");
 
-static LOG_RECORD: Schema = Schema(&[
+pub(crate) static LOG_RECORD: Schema = Schema::new(&[
     f(1, "timeUnixNano", Fixed64),
     f(2, "severityNumber", Uint),
     f(3, "severityText", Text),
@@ -150,7 +209,7 @@ static LOG_RECORD: Schema = Schema(&[
 ]);
 request!(LOGS, RESOURCE_LOGS: "resourceLogs", SCOPE_LOGS: "scopeLogs", LOG_RECORD: "logRecords");
 
-static EXEMPLAR: Schema = Schema(&[
+pub(crate) static EXEMPLAR: Schema = Schema::new(&[
     f(2, "timeUnixNano", Fixed64),
     f(3, "asDouble", Double),
     f(4, "spanId", Hex(SPAN_ID)),
@@ -158,7 +217,7 @@ static EXEMPLAR: Schema = Schema(&[
     f(6, "asInt", SignedFixed64),
     f(7, "filteredAttributes", Repeated(&KEY_VALUE)),
 ]);
-static NUMBER_POINT: Schema = Schema(&[
+static NUMBER_POINT: Schema = Schema::new(&[
     f(2, "startTimeUnixNano", Fixed64),
     f(3, "timeUnixNano", Fixed64),
     f(4, "asDouble", Double),
@@ -167,7 +226,7 @@ static NUMBER_POINT: Schema = Schema(&[
     f(7, "attributes", Repeated(&KEY_VALUE)),
     f(8, "flags", Uint),
 ]);
-static HISTOGRAM_POINT: Schema = Schema(&[
+static HISTOGRAM_POINT: Schema = Schema::new(&[
     f(2, "startTimeUnixNano", Fixed64),
     f(3, "timeUnixNano", Fixed64),
     f(4, "count", Fixed64),
@@ -180,8 +239,9 @@ static HISTOGRAM_POINT: Schema = Schema(&[
     f(11, "min", Double),
     f(12, "max", Double),
 ]);
-static BUCKETS: Schema = Schema(&[f(1, "offset", Zigzag32), f(2, "bucketCounts", PackedUint64)]);
-static EXPONENTIAL_POINT: Schema = Schema(&[
+static BUCKETS: Schema =
+    Schema::new(&[f(1, "offset", Zigzag32), f(2, "bucketCounts", PackedUint64)]);
+static EXPONENTIAL_POINT: Schema = Schema::new(&[
     f(1, "attributes", Repeated(&KEY_VALUE)),
     f(2, "startTimeUnixNano", Fixed64),
     f(3, "timeUnixNano", Fixed64),
@@ -197,8 +257,8 @@ static EXPONENTIAL_POINT: Schema = Schema(&[
     f(13, "max", Double),
     f(14, "zeroThreshold", Double),
 ]);
-static QUANTILE: Schema = Schema(&[f(1, "quantile", Double), f(2, "value", Double)]);
-static SUMMARY_POINT: Schema = Schema(&[
+static QUANTILE: Schema = Schema::new(&[f(1, "quantile", Double), f(2, "value", Double)]);
+static SUMMARY_POINT: Schema = Schema::new(&[
     f(2, "startTimeUnixNano", Fixed64),
     f(3, "timeUnixNano", Fixed64),
     f(4, "count", Fixed64),
@@ -207,20 +267,22 @@ static SUMMARY_POINT: Schema = Schema(&[
     f(7, "attributes", Repeated(&KEY_VALUE)),
     f(8, "flags", Uint),
 ]);
-static GAUGE: Schema = Schema(&[f(1, "dataPoints", Repeated(&NUMBER_POINT))]);
-static SUM: Schema = Schema(&[
+static GAUGE: Schema = Schema::new(&[f(1, "dataPoints", Repeated(&NUMBER_POINT))]);
+static SUM: Schema = Schema::new(&[
     f(1, "dataPoints", Repeated(&NUMBER_POINT)),
     f(2, "aggregationTemporality", Uint),
     f(3, "isMonotonic", Bool),
 ]);
-static HISTOGRAM: Schema =
-    Schema(&[f(1, "dataPoints", Repeated(&HISTOGRAM_POINT)), f(2, "aggregationTemporality", Uint)]);
-static EXPONENTIAL: Schema = Schema(&[
+static HISTOGRAM: Schema = Schema::new(&[
+    f(1, "dataPoints", Repeated(&HISTOGRAM_POINT)),
+    f(2, "aggregationTemporality", Uint),
+]);
+static EXPONENTIAL: Schema = Schema::new(&[
     f(1, "dataPoints", Repeated(&EXPONENTIAL_POINT)),
     f(2, "aggregationTemporality", Uint),
 ]);
-static SUMMARY: Schema = Schema(&[f(1, "dataPoints", Repeated(&SUMMARY_POINT))]);
-static METRIC: Schema = Schema(&[
+static SUMMARY: Schema = Schema::new(&[f(1, "dataPoints", Repeated(&SUMMARY_POINT))]);
+pub(crate) static METRIC: Schema = Schema::new(&[
     f(1, "name", Text),
     f(2, "description", Text),
     f(3, "unit", Text),
@@ -234,7 +296,7 @@ static METRIC: Schema = Schema(&[
 request!(METRICS, RESOURCE_METRICS: "resourceMetrics", SCOPE_METRICS: "scopeMetrics", METRIC: "metrics");
 
 /// Resource, scope and schema URLs of a record, as they are kept: see [`crate::RecordRef`].
-static ORIGIN: Schema = Schema(&[
+static ORIGIN: Schema = Schema::new(&[
     f(1, "resource", Message(&RESOURCE)),
     f(2, "scope", Message(&SCOPE)),
     f(3, "resourceSchemaUrl", Text),
@@ -274,9 +336,19 @@ pub(crate) fn lists(signal: Signal) -> [List; 3] {
     };
     [
         List { name: list_name(request(signal)), of: resources },
-        List { name: resources.0[1].name, of: scopes },
-        List { name: scopes.0[1].name, of: records },
+        List { name: resources.fields[1].name, of: scopes },
+        List { name: scopes.fields[1].name, of: records },
     ]
+}
+
+/// The message of a point of a metric of this type.
+pub(crate) fn point(metric_type: u8) -> &'static Schema {
+    match metric_type {
+        1 | 2 => &NUMBER_POINT,
+        3 => &HISTOGRAM_POINT,
+        4 => &EXPONENTIAL_POINT,
+        _ => &SUMMARY_POINT,
+    }
 }
 
 /// The message of an origin key.
@@ -286,7 +358,7 @@ pub(crate) fn origin() -> &'static Schema {
 
 /// The name of the list that a request consists of.
 pub(crate) fn list_name(request: &Schema) -> &'static str {
-    request.0.first().map_or("", |field| field.name)
+    request.fields.first().map_or("", |field| field.name)
 }
 
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {

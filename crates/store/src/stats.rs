@@ -39,7 +39,7 @@ pub struct Stats {
     pub refused_by_trace: u64,
     /// Records that left a placeholder because they were too large.
     pub oversize: u64,
-    /// Evicted records of which the eviction callback was not told, because it evicted them itself.
+    /// Evicted records of which the eviction callback was not told, because it evicted them itself, or panicked before.
     pub unreported: u64,
     /// The most bytes of records, names and resources.
     pub max_bytes: u64,

@@ -348,7 +348,8 @@ macro_rules! typed_store {
             /// earlier callback. Each thread reports what its own calls evict, oldest first, before they return and
             /// without holding a lock: with several writers it runs on several threads at a time. It may use the
             /// store in any way. What it evicts itself by adding records to this store is not reported, but counted
-            /// as [`Stats::unreported`].
+            /// as [`Stats::unreported`]. If it panics, so does the call that evicted, after its work is done; what was to be
+            /// reported after that is counted there too.
             pub fn on_evict(&self, callback: impl Fn(u64, &[u8]) + Send + Sync + 'static) {
                 self.0.on_evict(Arc::new(callback));
             }

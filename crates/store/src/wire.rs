@@ -45,7 +45,25 @@ pub(crate) enum Value<'a> {
     Fixed32(u32),
 }
 
+/// Wire types, a bit each.
+pub(crate) mod wire_type {
+    pub(crate) const VARINT: u8 = 1;
+    pub(crate) const FIXED64: u8 = 2;
+    pub(crate) const BYTES: u8 = 4;
+    pub(crate) const FIXED32: u8 = 8;
+}
+
 impl<'a> Value<'a> {
+    #[inline(always)]
+    pub(crate) fn wire_type(&self) -> u8 {
+        match self {
+            Self::Varint(_) => wire_type::VARINT,
+            Self::Fixed64(_) => wire_type::FIXED64,
+            Self::Bytes(_) => wire_type::BYTES,
+            Self::Fixed32(_) => wire_type::FIXED32,
+        }
+    }
+
     pub(crate) fn bytes(self) -> Result<&'a [u8], WireError> {
         if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(WireError::WireType) }
     }
@@ -127,6 +145,29 @@ impl<'a> Fields<'a> {
         Some(bytes)
     }
 
+    /// Passes over the next field if it is the length-delimited one below 16 that is expected, an attribute of less than 128 bytes, and it
+    /// is seen at a glance that nothing is wrong with it: key and value, in this order, and the value is a text, as most are, or a number.
+    /// If it is anything else nothing happens.
+    #[inline(always)]
+    pub(crate) fn pass_attribute(&mut self, number: u32) -> bool {
+        // Four bytes at a time: tag and length of the attribute, both of the key; further on both of the value and of its text.
+        let Some(head) = self.rest.first_chunk::<4>() else { return false };
+        if u32::from_le_bytes(*head) & 0x80ff_80ff != 0x000a_0000 | number << 3 | 2 {
+            return false;
+        }
+        let [_, len, _, key] = head.map(usize::from);
+        let Some((attribute, rest)) = self.rest.split_at_checked(2 + len) else { return false };
+        let Some(text) = attribute.len().checked_sub(key + 8) else { return false };
+        let value = &attribute[key + 4..];
+        if u32::from_le_bytes(array(&value[..4])) != 0x000a_0212 + text as u32 * 0x0100_0100
+            && !is_number(value)
+        {
+            return false;
+        }
+        self.rest = rest;
+        true
+    }
+
     #[inline(always)]
     fn field(&mut self) -> Result<(u32, Value<'a>), WireError> {
         // Texts, ids and messages of up to 127 bytes are most of what there is.
@@ -171,6 +212,22 @@ impl<'a> Iterator for Fields<'a> {
         }
         Some(field)
     }
+}
+
+/// Whether this is the field of an attribute's value, and the value a number, or true or false.
+#[inline(always)]
+fn is_number(value: &[u8]) -> bool {
+    let [0x12, len, tag, number @ ..] = value else { return false };
+    usize::from(*len) == number.len() + 1
+        && match (tag, number) {
+            (0x10 | 0x18, [..0x80] | [0x80..=0xff, ..0x80]) | (0x21, [_, _, _, _, _, _, _, _]) => {
+                true
+            }
+            (0x10 | 0x18, [others @ .., ..0x80]) if others.len() < 10 => {
+                others.iter().all(|&byte| byte >= 0x80)
+            }
+            _ => false,
+        }
 }
 
 /// The bytes as an array; short input is filled with zeros, long input cut.
@@ -296,8 +353,17 @@ impl Encode for Vec<u8> {
     }
 }
 
-/// The numbers of a packed field.
-pub(crate) fn varints(bytes: &[u8]) -> impl Iterator<Item = u64> {
+/// The numbers of a packed field. After an error it ends.
+pub(crate) fn varints(bytes: &[u8]) -> impl Iterator<Item = Result<u64, WireError>> {
     let mut fields = fields(bytes);
-    std::iter::from_fn(move || if fields.rest.is_empty() { None } else { fields.varint().ok() })
+    std::iter::from_fn(move || {
+        if fields.rest.is_empty() {
+            return None;
+        }
+        let number = fields.varint();
+        if number.is_err() {
+            fields.rest = &[];
+        }
+        Some(number)
+    })
 }

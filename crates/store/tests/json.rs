@@ -284,6 +284,18 @@ fn a_line_that_is_refused_is_named() {
 }
 
 #[test]
+fn the_service_of_a_line_may_be_null_as_any_member_may() {
+    let recorder = Recorder::new(&Default::default()).unwrap();
+    let lines =
+        [r#"{"name":"a","service":null}"#, r#"{"name":"b","service":"sh\u006fp"}"#].join("\n");
+    let result = recorder.ingest(Signal::Traces, Encoding::Ndjson, lines.as_bytes()).unwrap();
+    assert_eq!((result.accepted, result.malformed), (2, 0), "{}", result.message());
+    let mut cursor = recorder.query(Signal::Traces, Filter::default()).unwrap();
+    assert_eq!(cursor.next().unwrap().service(), "shop");
+    assert_eq!(cursor.next().unwrap().service(), "unknown");
+}
+
+#[test]
 fn bytes_may_be_in_either_alphabet_with_padding_or_without() {
     for text in ["+/8=", "+/8", "-_8=", "-_8"] {
         let value =

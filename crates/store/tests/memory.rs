@@ -6,9 +6,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 use flightring_store::{
-    Attribute, Filter, Limits, Metric, MetricStore, Number, Point, Span, Temporality, TraceStore,
+    Attribute, Encoding, Filter, Limits, Metric, MetricStore, Number, Point, Recorder,
+    RecorderOptions, Signal, Span, Temporality, TraceStore,
 };
 
 struct Counting;
@@ -217,6 +220,82 @@ fn the_figures_are_exact_inside_a_callback() {
         store.add(&Span { name: "work", start_ns: n + 1, ..Span::default() });
     }
     assert_eq!(store.stats().evicted, 180);
+}
+
+/// Nothing is lost sight of when a callback panics: neither memory, nor who was to be told, nor names.
+#[test]
+fn the_figures_are_exact_after_a_callback_has_panicked() {
+    let before = LIVE.get();
+    let limits = Limits::with_capacity(100).max_age(Duration::from_secs(1));
+    let store = TraceStore::new(&limits).unwrap();
+    store.on_evict(|sequence, _| {
+        if sequence % 10 == 3 {
+            // Without the message, whose text would stay in the test's output.
+            resume_unwind(Box::new(()));
+        }
+    });
+    // As above.
+    let callback = 2 * size_of::<usize>() as i64;
+    let compare = |unreported: u64| {
+        let stats = store.stats();
+        assert_eq!(stats.total_bytes() as i64 + callback, LIVE.get() - before);
+        assert_eq!(stats.unreported, unreported);
+    };
+    let panics = |n: u64, now: u64| {
+        let span = Span { name: "work", start_ns: n, ..Span::default() };
+        catch_unwind(AssertUnwindSafe(|| store.add_at(&span, now))).is_err()
+    };
+    assert!(!(0..20).any(|n| panics(n, 1)));
+    compare(0);
+    // Twenty at once; the fourth call panics.
+    assert!(panics(20, 2_000_000_000));
+    compare(16);
+    assert_eq!((store.stats().count, store.stats().evicted_by_age), (1, 20));
+    // One at a time, and what panicked leaves no trace behind.
+    assert_eq!((20..320).filter(|n| panics(*n, 2_000_000_001)).count(), 20);
+    compare(16);
+    store.clear();
+    compare(16);
+    drop(store);
+    assert_eq!(LIVE.get(), before);
+}
+
+#[test]
+fn a_request_that_a_callback_ends_leaves_nothing_behind() {
+    // A resource with the name of its service, and 1000 spans.
+    let text = |number: u8, text: &[u8]| [&[number << 3 | 2, text.len() as u8], text].concat();
+    let name = [text(1, b"service.name"), text(2, &text(1, b"shop"))].concat();
+    let resource = text(1, &text(1, &name));
+    let spans = text(2, &text(5, b"work")).repeat(1000);
+    let scope = [&[0x12, 0xc0, 0x3e], &spans[..]].concat();
+    assert_eq!(spans.len(), 0x3e << 7 | 0x40);
+    let len = resource.len() + scope.len();
+    let head = [0x0a, len as u8 | 0x80, (len >> 7) as u8];
+    let request = [&head[..], &resource, &scope].concat();
+    let mut options = RecorderOptions::default();
+    options.traces = Limits::with_capacity(100);
+    let recorder = Recorder::new(&options).unwrap();
+    let empty = LIVE.get();
+    let stats = recorder.stats(Signal::Traces);
+    recorder.traces().on_evict(|sequence, _| {
+        if sequence == 250 {
+            resume_unwind(Box::new(()));
+        }
+    });
+    let ingest = || recorder.ingest(Signal::Traces, Encoding::Protobuf, &request);
+    assert!(catch_unwind(AssertUnwindSafe(ingest)).is_err());
+    let after = recorder.stats(Signal::Traces);
+    assert!((350..450).contains(&after.added), "{}", after.added);
+    // Until the next chance for others, after 64 records.
+    assert!(after.unreported < 64);
+    assert_eq!((after.count, after.services, after.names), (100, 1, 1));
+    recorder.clear(Signal::Traces);
+    let after = recorder.stats(Signal::Traces);
+    assert_eq!((after.count, after.services, after.names), (0, 0, 0));
+    let grown = LIVE.get() - empty;
+    let callback = 2 * size_of::<usize>() as i64;
+    assert_eq!(after.total_bytes() as i64 - stats.total_bytes() as i64 + callback, grown);
+    assert_eq!(ingest().unwrap().accepted, 1000);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn run(recorder: &Recorder, signal: Signal, step: Step) {
         }
         Step::Ingest(service, trace, with_host) => {
             let body = request(signal, SERVICES[service], trace, with_host);
-            recorder.ingest(signal, Encoding::Json, &body).unwrap();
+            recorder.ingest(signal, Encoding::Json, &body).expect("a right request");
         }
         Step::Clear => recorder.clear(signal),
     }
@@ -109,7 +109,7 @@ fn model(held: &mut VecDeque<(Origin, u8)>, signal: Signal, step: Step) {
 fn held_by(recorder: &Recorder, signal: Signal) -> Vec<Origin> {
     let mut filter = Filter::default();
     filter.order = Order::OldestFirst;
-    let mut cursor = recorder.query(signal, filter).unwrap();
+    let mut cursor = recorder.query(signal, filter).expect("a right filter");
     let mut held = Vec::new();
     while let Some(record) = cursor.next() {
         held.push((
@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn origins_live_as_long_as_their_records(steps in prop::collection::vec(step(), 0..60)) {
         for signal in [Signal::Traces, Signal::Metrics] {
-            let recorder = Recorder::new(&options()).unwrap();
+            let recorder = Recorder::new(&options()).expect("right limits");
             let mut dictionaries = Vec::new();
             for _ in 0..3 {
                 let mut held = VecDeque::new();
@@ -158,4 +158,41 @@ proptest! {
             prop_assert_eq!(dictionaries[1], dictionaries[2]);
         }
     }
+}
+
+/// A request lets others have the store now and then. Its origin is the plain one of a service here, which a callback takes all
+/// records from, and gives new ones.
+#[test]
+fn an_origin_outlives_its_service_while_a_request_needs_it() {
+    let recorder = Recorder::new(&options()).expect("right limits");
+    let span = json!({"name": "work"});
+    let attributes = [json!({"key": "service.name", "value": {"stringValue": "a"}})];
+    let spans = vec![span; 1000];
+    let body = json!({"resourceSpans": [{
+        "resource": {"attributes": attributes},
+        "scopeSpans": [{ "spans": spans }],
+    }]});
+    let add = |recorder: &Recorder| {
+        recorder.add_span(&Span { name: "work", service: "a", ..Span::default() });
+    };
+    let same = recorder.clone();
+    recorder.traces().on_evict(move |sequence, _| match sequence % 5 {
+        0 => same.clear(Signal::Traces),
+        1 | 3 => add(&same),
+        _ => {}
+    });
+    let mut dictionaries = Vec::new();
+    for _ in 0..3 {
+        add(&recorder);
+        recorder
+            .ingest(Signal::Traces, Encoding::Json, body.to_string().as_bytes())
+            .expect("a right request");
+        add(&recorder);
+        let held = recorder.stats(Signal::Traces).count;
+        assert_eq!(recorder.summary_json(Signal::Traces)["services"], json!({"a": held}));
+        recorder.clear(Signal::Traces);
+        assert_eq!(recorder.stats(Signal::Traces).services, 0);
+        dictionaries.push(recorder.stats(Signal::Traces).dictionary_bytes);
+    }
+    assert_eq!(dictionaries[1], dictionaries[2]);
 }

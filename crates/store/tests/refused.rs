@@ -278,6 +278,185 @@ fn a_wrong_type_in_a_metric_costs_the_metric_only() {
     }
 }
 
+/// Deep in a record as at its surface, and in what records have in common as in one of them.
+#[test]
+fn a_wrong_type_is_found_at_any_depth() {
+    let wrap = |fields: &[u8], numbers: &[u8]| {
+        numbers.iter().rev().fold(fields.to_vec(), |inner, number| message(*number, &inner))
+    };
+    let one = |signal: Signal, record: &[u8], json: &str, way: &str| {
+        let (resources, scopes, records) = match signal {
+            Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
+            Signal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
+            Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
+        };
+        let (good, good_json) = match signal {
+            Signal::Metrics => (message(5, &message(1, &[])), r#"{"gauge":{"dataPoints":[{}]}}"#),
+            _ => (Vec::new(), "{}"),
+        };
+        let all = [&good, record, &good].map(|record| message(2, record)).concat();
+        let json = format!(
+            r#"{{"{resources}":[{{"{scopes}":[{{"{records}":[{good_json},{json},{good_json}]}}]}}]}}"#
+        );
+        let bodies =
+            [(Encoding::Protobuf, wrap(&all, &[1, 2])), (Encoding::Json, json.into_bytes())];
+        let way = format!("(the first: {resources}[0].{scopes}[0].{records}[1].{way}: ");
+        for (encoding, body) in bodies {
+            let result = ingest(signal, encoding, &body);
+            let message = result.message();
+            assert_eq!((result.accepted, result.malformed), (2, 1), "{encoding:?} {message}");
+            assert!(message.contains(&way), "{encoding:?} {way} {message}");
+        }
+    };
+    let attribute = |value: &[u8]| [&message(1, b"key"), &message(2, value)[..]].concat();
+    let fixed = |number: u8| [&[number << 3 | 1][..], &[0; 8]].concat();
+    let fine = attribute(&message(1, b"text"));
+    for (value, json, way) in [
+        (fixed(1), r#"{"stringValue":1}"#, "stringValue"),
+        (message(2, &[]), r#"{"boolValue":"x"}"#, "boolValue"),
+        (fixed(3), r#"{"intValue":[]}"#, "intValue"),
+        (stray(4, &[]), r#"{"doubleValue":true}"#, "doubleValue"),
+        (stray(5, &[]), r#"{"arrayValue":1}"#, "arrayValue"),
+        (message(5, &stray(1, &[])), r#"{"arrayValue":{"values":[1]}}"#, "arrayValue.values[0]"),
+        (
+            wrap(&stray(1, &[]), &[6, 1, 2]),
+            r#"{"kvlistValue":{"values":[{"value":{"stringValue":1}}]}}"#,
+            "kvlistValue.values[0].value.stringValue",
+        ),
+        (stray(7, &[]), r#"{"bytesValue":1}"#, "bytesValue"),
+    ] {
+        let list = [message(9, &fine), message(9, &attribute(&value))].concat();
+        let json_value = json;
+        let json = format!(r#"{{"attributes":[{{}},{{"key":"key","value":{json}}}]}}"#);
+        one(Signal::Traces, &list, &json, &format!("attributes[1].value.{way}"));
+        let event = message(11, &message(3, &attribute(&value)));
+        let json =
+            format!(r#"{{"events":[{{"attributes":[{{"key":"key","value":{json_value}}}]}}]}}"#);
+        one(Signal::Traces, &event, &json, &format!("events[0].attributes[0].value.{way}"));
+        let json = format!(r#"{{"body":{json_value}}}"#);
+        one(Signal::Logs, &message(5, &value), &json, &format!("body.{way}"));
+        let point = wrap(&attribute(&value), &[7, 1, 7]);
+        let json = format!(
+            r#"{{"sum":{{"dataPoints":[{{"attributes":[{{"key":"key","value":{json_value}}}]}}]}}}}"#
+        );
+        one(
+            Signal::Metrics,
+            &point,
+            &json,
+            &format!("sum.dataPoints[0].attributes[0].value.{way}"),
+        );
+    }
+    for (record, json, way) in [
+        (message(9, &stray(1, &[])), r#"{"attributes":[{"key":1}]}"#, "attributes[0].key"),
+        (message(9, &stray(2, &[])), r#"{"attributes":[{"value":1}]}"#, "attributes[0].value"),
+        (stray(9, &[]), r#"{"attributes":[1]}"#, "attributes[0]"),
+        (fixed(10), r#"{"droppedAttributesCount":"x"}"#, "droppedAttributesCount"),
+        (message(11, &fixed(2)), r#"{"events":[{"name":1}]}"#, "events[0].name"),
+        (
+            message(11, &stray(1, &[])),
+            r#"{"events":[{"timeUnixNano":"x"}]}"#,
+            "events[0].timeUnixNano",
+        ),
+        (message(13, &stray(1, &[])), r#"{"links":[{"traceId":1}]}"#, "links[0].traceId"),
+        (
+            message(13, &message(4, &stray(1, &[]))),
+            r#"{"links":[{"attributes":[{"key":1}]}]}"#,
+            "links[0].attributes[0].key",
+        ),
+        (message(15, &stray(2, &[])), r#"{"status":{"message":1}}"#, "status.message"),
+        (message(15, &fixed(3)), r#"{"status":{"code":"x"}}"#, "status.code"),
+    ] {
+        one(Signal::Traces, &record, json, way);
+    }
+    for (record, json, way) in [
+        (fixed(7), r#"{"droppedAttributesCount":"x"}"#, "droppedAttributesCount"),
+        (fixed(8), r#"{"flags":"x"}"#, "flags"),
+        (message(6, &stray(1, &[])), r#"{"attributes":[{"key":1}]}"#, "attributes[0].key"),
+    ] {
+        one(Signal::Logs, &record, json, way);
+    }
+    for (record, json, way) in [
+        (
+            message(12, &stray(1, &[])),
+            r#"{"metadata":[{"key":1}],"gauge":{"dataPoints":[{}]}}"#,
+            "metadata[0].key",
+        ),
+        (
+            message(7, &[message(1, &[]), fixed(2)].concat()),
+            r#"{"sum":{"dataPoints":[{}],"aggregationTemporality":"x"}}"#,
+            "sum.aggregationTemporality",
+        ),
+        (
+            wrap(&stray(4, &[]), &[5, 1]),
+            r#"{"gauge":{"dataPoints":[{"asDouble":"x"}]}}"#,
+            "gauge.dataPoints[0].asDouble",
+        ),
+        (
+            wrap(&stray(6, &[]), &[9, 1]),
+            r#"{"histogram":{"dataPoints":[{"bucketCounts":1}]}}"#,
+            "histogram.dataPoints[0].bucketCounts",
+        ),
+        (
+            wrap(&fixed(2), &[10, 1, 9]),
+            r#"{"exponentialHistogram":{"dataPoints":[{"negative":{"bucketCounts":1}}]}}"#,
+            "exponentialHistogram.dataPoints[0].negative.bucketCounts",
+        ),
+        (
+            wrap(&stray(2, &[]), &[11, 1, 6]),
+            r#"{"summary":{"dataPoints":[{"quantileValues":[{"value":"x"}]}]}}"#,
+            "summary.dataPoints[0].quantileValues[0].value",
+        ),
+        (
+            wrap(&stray(6, &[]), &[5, 1, 5]),
+            r#"{"gauge":{"dataPoints":[{"exemplars":[{"asInt":"x"}]}]}}"#,
+            "gauge.dataPoints[0].exemplars[0].asInt",
+        ),
+    ] {
+        one(Signal::Metrics, &record, json, way);
+    }
+}
+
+#[test]
+fn a_wrong_type_deep_in_what_records_have_in_common_costs_all_of_them() {
+    let (two, good) = (message(2, &[]).repeat(2), message(1, &message(2, &message(2, &[]))));
+    let attribute = message(1, &stray(1, &[]));
+    for (bad, json, way) in [
+        (
+            [message(1, &attribute), message(2, &two), message(2, &two)].concat(),
+            r#"{"resource":{"attributes":[{"key":1}]},"scopeSpans":[{"spans":[{},{}]},{"spans":[{},{}]}]}"#,
+            "resourceSpans[1].resource.attributes[0].key: ",
+        ),
+        (
+            [
+                message(2, &[&two[..], &stray(2, &[])].concat()),
+                message(1, &attribute),
+                stray(2, &[]),
+            ]
+            .concat(),
+            r#"{"scopeSpans":[{"spans":[{},{},1]},1],"resource":{"attributes":[{"key":1}]}}"#,
+            "resourceSpans[1].",
+        ),
+        (
+            message(
+                2,
+                &[two.clone(), two.clone(), message(1, &message(3, &stray(1, &[])))].concat(),
+            ),
+            r#"{"scopeSpans":[{"spans":[{},{},{},{}],"scope":{"attributes":[{"key":1}]}}]}"#,
+            "resourceSpans[1].scopeSpans[0].scope.attributes[0].key: ",
+        ),
+    ] {
+        let body = [&good, &message(1, &bad), &good].map(Vec::as_slice).concat();
+        let good = r#"{"scopeSpans":[{"spans":[{}]}]}"#;
+        let json = format!(r#"{{"resourceSpans":[{good},{json},{good}]}}"#);
+        for (encoding, body) in [(Encoding::Protobuf, body), (Encoding::Json, json.into_bytes())] {
+            let result = ingest(Signal::Traces, encoding, &body);
+            let message = result.message();
+            assert_eq!((result.accepted, result.malformed), (2, 4), "{encoding:?} {message}");
+            assert!(message.contains(way), "{encoding:?} {way} {message}");
+        }
+    }
+}
+
 #[test]
 fn damaged_framing_refuses_the_whole_request() {
     let recorder = Recorder::new(&Default::default()).unwrap();
@@ -297,5 +476,13 @@ fn damaged_framing_refuses_the_whole_request() {
     assert_eq!(
         result.first_malformed,
         "resourceSpans[0].scopeSpans[0].spans[0]: the message ends inside a field"
+    );
+    let span = message(9, &[0x0a, 9]);
+    let body = message(1, &message(2, &[message(2, &span), message(2, &[])].concat()));
+    let result = ingest(Signal::Traces, Encoding::Protobuf, &body);
+    assert_eq!((result.accepted, result.malformed), (1, 1));
+    assert_eq!(
+        result.first_malformed,
+        "resourceSpans[0].scopeSpans[0].spans[0].attributes[0]: the message ends inside a field"
     );
 }

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 mod make;
+mod wire_types;
 use make::{Flat, Make};
 
 fn oldest_first() -> Filter {
@@ -82,6 +83,22 @@ fn each_of_very_many_scopes_stays_with_its_records() {
     recorder.ingest(Signal::Traces, Encoding::Protobuf, &request.encode_to_vec()).unwrap();
     let exported = recorder.query(Signal::Traces, oldest_first()).unwrap().export_protobuf();
     assert!(Traces::decode(exported.as_slice()).unwrap().flat() == request.flat());
+}
+
+#[test]
+fn data_that_come_in_parts_are_put_together() {
+    // A histogram, the type of which is overwritten; a sum in two parts, what is true of all its points in between.
+    let point = |value: u8| field(1, &[&[0x31, value][..], &[0; 7]].concat());
+    let sum = |inside: &[u8]| field(7, inside);
+    let parts = [field(9, &field(1, &[])), sum(&point(1)), sum(&[0x10, 2]), field(1, b"name")];
+    let metric = [&parts.concat(), &sum(&[point(2), point(3)].concat())[..]].concat();
+    let request = field(1, &field(2, &field(2, &metric)));
+    let recorder = recorder();
+    let result = recorder.ingest(Signal::Metrics, Encoding::Protobuf, &request).unwrap();
+    assert_eq!((result.accepted, result.rejected()), (3, 0));
+    let exported = recorder.query(Signal::Metrics, oldest_first()).unwrap().export_protobuf();
+    let expected = Metrics::decode(request.as_slice()).unwrap().flat();
+    assert_eq!(Metrics::decode(exported.as_slice()).unwrap().flat(), expected);
 }
 
 #[test]
@@ -303,7 +320,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [out, bytes.to_vec()].concat()
 }
 
-/// What the parts of a request share is looked at once, and not once more for each of them: these two would take minutes.
+/// What the parts of a request share is looked at once, and not once more for each of them: these would take minutes.
 #[test]
 fn time_is_in_proportion_to_the_request() {
     let points = field(1, &[0x19, 1, 0, 0, 0, 0, 0, 0, 0]).repeat(50_000);
@@ -312,12 +329,52 @@ fn time_is_in_proportion_to_the_request() {
     let (resource, scopes) =
         (field(1, &[]).repeat(100_000), field(2, &field(2, &[])).repeat(50_000));
     let traces = field(1, &[field(1, &resource), scopes].concat());
-    for (signal, request) in [(Signal::Metrics, metrics), (Signal::Traces, traces)] {
+    let (resource, nothing) = (field(3, &[b'x'; 60_000]), field(2, &[]).repeat(10_000_000));
+    let scopes = field(1, &[field(1, &resource), nothing].concat());
+    for (signal, request, records) in [
+        (Signal::Metrics, metrics, 50_000),
+        (Signal::Traces, traces, 50_000),
+        (Signal::Logs, scopes, 0),
+    ] {
         let begin = Instant::now();
         let result = recorder().ingest(signal, Encoding::Protobuf, &request).unwrap();
-        assert_eq!((result.accepted, result.rejected()), (50_000, 0));
+        assert_eq!((result.accepted, result.rejected()), (records, 0));
         let taken = begin.elapsed();
         assert!(taken < Duration::from_secs(20), "{signal:?}: {taken:?}");
+    }
+}
+
+#[test]
+fn scopes_with_a_large_resource_are_taken_up_to_a_bound() {
+    let request = |resource: usize, scopes: usize| {
+        let resource = field(1, &field(3, &vec![b'x'; resource]));
+        field(1, &[resource, field(2, &field(2, &[])).repeat(scopes)].concat())
+    };
+    let recorder = recorder();
+    let ingest = |body: &[u8]| recorder.ingest(Signal::Traces, Encoding::Protobuf, body).unwrap();
+    let result = ingest(&request(60_000, 20_000));
+    assert_eq!((result.accepted, result.rejected()), (17_893, 2107));
+    let message = "resourceSpans[0].scopeSpans[17893]: the scopes of the request have too much";
+    assert!(result.message().contains(message), "{}", result.message());
+    // What exporters send is far from it, and each request begins anew.
+    let result = ingest(&request(4000, 20_000));
+    assert_eq!((result.accepted, result.rejected()), (20_000, 0));
+}
+
+#[test]
+fn an_enum_that_nobody_has_goes_through_json() {
+    for kind in [-1, i32::MIN, i32::MAX] {
+        let span = Span { kind, ..Span::default() };
+        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+        let request =
+            Traces { resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }] };
+        let (source, copy) = (recorder(), recorder());
+        source.ingest(Signal::Traces, Encoding::Protobuf, &request.encode_to_vec()).unwrap();
+        let json = source.query(Signal::Traces, oldest_first()).unwrap().export_json().to_string();
+        let result = copy.ingest(Signal::Traces, Encoding::Json, json.as_bytes()).unwrap();
+        assert_eq!((result.accepted, result.rejected()), (1, 0), "{json}");
+        let exported = copy.query(Signal::Traces, oldest_first()).unwrap().export_protobuf();
+        assert_eq!(Traces::decode(exported.as_slice()).unwrap(), request);
     }
 }
 
