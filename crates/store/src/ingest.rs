@@ -358,6 +358,7 @@ impl<'a> Ingest<'a> {
         let mut record = Record::of(wire);
         match read(&mut record) {
             Ok(()) => {
+                self.store.expect(record.trace);
                 record.name = cut(record.name, MAX_NAME);
                 self.writer.retain(pinned);
                 let added = self.store.insert(&mut self.writer, pinned, &record, wire, self.now);

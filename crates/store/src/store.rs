@@ -81,10 +81,7 @@ impl Store {
     fn add_with<I: Input>(&self, mut locked: Guard<'_, Locked>, input: &I, now: u64) -> Added {
         let service = if input.service().is_empty() { UNKNOWN_SERVICE } else { input.service() };
         let Locked { writer, scratch } = &mut *locked;
-        if self.core.shared.is_large {
-            // Nothing else of an insert is as likely not to be in the cache.
-            prefetch::for_writing(self.core.shared.bucket(input.trace()));
-        }
+        self.expect(input.trace());
         let pinned = self.pin_service(writer, service);
         let wire = scratch.message(|out| input.encode(out));
         let added = self.insert(writer, pinned, input, wire, now);
@@ -95,6 +92,16 @@ impl Store {
         }
         self.release(locked);
         added
+    }
+
+    /// Has the bucket of a trace fetched, of which a record will be inserted: nothing else of an insert is as likely not to be in the
+    /// cache.
+    #[inline(always)]
+    pub(crate) fn expect(&self, trace: [u64; 2]) {
+        let shared = &self.core.shared;
+        if shared.is_large {
+            prefetch::for_writing(shared.bucket(trace));
+        }
     }
 
     /// The writer, after what is too old at `now` was evicted.
