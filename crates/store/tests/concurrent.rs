@@ -54,8 +54,10 @@ fn readers_see_whole_records_while_two_writers_evict() {
         for reader in 0_u64..3 {
             let (store, done) = (&store, &done);
             scope.spawn(move || {
-                let (mut round, mut seen) = (reader, 0);
-                while !done.load(Ordering::Relaxed) {
+                let (mut round, mut seen, mut is_last) = (reader, 0, false);
+                while !is_last {
+                    // Once more behind the writers, who may have been done before this thread began.
+                    is_last = done.load(Ordering::Acquire);
                     let mut filter = Filter::default();
                     match round % 4 {
                         0 => filter.trace_id = Some((u128::from(round % 50) + 1).to_be_bytes()),
@@ -79,7 +81,7 @@ fn readers_see_whole_records_while_two_writers_evict() {
         for writer in writers {
             writer.join().unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        done.store(true, Ordering::Release);
     });
     let stats = store.stats();
     assert_eq!((stats.added, stats.count, stats.evicted), (2 * RECORDS, 300, 2 * RECORDS - 300));
@@ -184,8 +186,9 @@ fn a_name_is_never_taken_for_the_next_one_with_its_id() {
         for reader in 0_u64..3 {
             let (store, newest, writing) = (&store, &newest, &writing);
             scope.spawn(move || {
-                let (mut round, mut seen) = (reader, 0);
-                while writing.load(Ordering::Relaxed) > 0 {
+                let (mut round, mut seen, mut is_last) = (reader, 0, false);
+                while !is_last {
+                    is_last = writing.load(Ordering::Acquire) == 0;
                     let n = newest.load(Ordering::Relaxed).saturating_sub(round % 75);
                     let mut filter = Filter::default();
                     if round % 3 < 2 {
@@ -222,7 +225,7 @@ fn a_name_is_never_taken_for_the_next_one_with_its_id() {
                         Span { name: &name, service: &service, start_ns: n, ..Span::default() };
                     assert!(store.add(&span).sequence().is_some());
                 }
-                writing.fetch_sub(1, Ordering::Relaxed);
+                writing.fetch_sub(1, Ordering::Release);
             });
         }
     });

@@ -4,6 +4,8 @@
 
 #![cfg(not(loom))]
 
+mod any_order;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::VecDeque;
