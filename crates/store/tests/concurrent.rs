@@ -242,7 +242,7 @@ fn services_are_whole_while_what_is_kept_of_them_moves() {
     const CAPACITY: usize = 1000;
     let service = |n: u64| format!("service-{}", n / 3);
     // Ninety in turn: by calls, by OTLP, and by OTLP with a host.
-    let by_otlp = |n: u64| n / 90 % 3 > 0;
+    let by_otlp = |n: u64| !(n / 90).is_multiple_of(3);
     let host = |n: u64| (n / 90 % 3 == 2).then(|| format!("host-{}", n / 3 % 7));
     let request = |range: std::ops::Range<u64>| {
         let resources = range.map(|n| {

@@ -3,6 +3,7 @@
 //! Only the test's own thread counts: the harness allocates on another.
 
 #![cfg(not(loom))]
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod any_order;
 
