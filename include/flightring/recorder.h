@@ -89,8 +89,7 @@ typedef struct {
      */
     uint64_t capacity;
     /**
-     * The most bytes of records, names and resources. Default: 2048 times the capacity. Memory is taken as it is needed,
-     * 32 KiB at a time, or 2 MiB where there may be a gibibyte or more.
+     * The most bytes of records, names and resources. Default: 2048 times the capacity. Memory is taken as it is needed.
      */
     uint64_t max_bytes;
     /**

@@ -61,8 +61,7 @@ pub enum flr_otlp {
 pub struct flr_store_limits {
     /// The most records. Default: 10,000 spans, 50,000 log records, 100,000 metric points.
     pub capacity: u64,
-    /// The most bytes of records, names and resources. Default: 2048 times the capacity. Memory is taken as it is needed,
-    /// 32 KiB at a time, or 2 MiB where there may be a gibibyte or more.
+    /// The most bytes of records, names and resources. Default: 2048 times the capacity. Memory is taken as it is needed.
     pub max_bytes: u64,
     /// The longest that a record is held, in milliseconds. Default: as long as there is room.
     pub max_age_ms: u64,

@@ -6,31 +6,45 @@
 //! dropped, which is why a reader may look at one that has been reused: it sees bytes that mean nothing, and the
 //! caller's check of the tail (see `core`) throws them away.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use flightring_sync::{LARGE_PAGE, Words, copy, prefetch};
+use flightring_sync::{copy, prefetch};
 
 use crate::config::{ConfigError, filled};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Words of 8 bytes in a segment: 32 KiB, small against any useful store and large against a record; and where there may be so
-/// many bytes that some megabytes do not matter, a large page.
-const SEGMENT: usize = if cfg!(loom) { 1 } else { 4096 };
-const LARGE_SEGMENT: usize = LARGE_PAGE / 8;
-const LARGE: u64 = 1 << 30;
+/// Words of 8 bytes in a segment: 32 KiB, small against any useful store and large against a record. (Large pages would make queries
+/// on stores of a million records a quarter faster, but the insert that is the first to touch one can take milliseconds.)
+#[cfg(not(loom))]
+const SEGMENT_WORDS: usize = 4096;
+#[cfg(loom)]
+const SEGMENT_WORDS: usize = 1;
+const SEGMENT: u64 = SEGMENT_WORDS as u64;
 
 /// So many bytes before they are written they are fetched, and so many after each record. Longer ones are a stream that the
 /// processor sees by itself.
 const AHEAD: usize = 2048;
 const EXPECTED: usize = 512;
 
+/// Of a size that the compiler knows, and a thin pointer.
+type Segment = Arc<[AtomicU64; SEGMENT_WORDS]>;
+
+/// What an Arc has in front of the value.
+const SEGMENT_HEAD: u64 = 2 * size_of::<usize>() as u64;
+
+fn new_segment() -> Segment {
+    let words = (0..SEGMENT_WORDS).map(|_| AtomicU64::new(0)).collect::<Arc<[_]>>();
+    match words.try_into() {
+        Ok(segment) => segment,
+        Err(_) => unreachable!("as many words as a segment has"),
+    }
+}
+
 /// What readers and the writer share.
 pub(crate) struct Arena {
     /// Physical segment of a logical one, see [`entry`](Self::entry). As long as there are segments, or longer.
     table: Box<[AtomicU32]>,
-    segments: Box<[OnceLock<Words>]>,
-    /// Words in a segment: a power of two.
-    segment: u64,
+    segments: Box<[OnceLock<Segment>]>,
 }
 
 /// What the writer alone knows.
@@ -42,9 +56,7 @@ pub(crate) struct ArenaWriter {
     /// Up to here there are segments.
     mapped: u64,
     /// The last of these.
-    newest: Option<Words>,
-    /// Words in a segment.
-    segment: u64,
+    newest: Option<Segment>,
     free: Vec<u32>,
     allocated: u32,
 }
@@ -57,21 +69,18 @@ pub(crate) const fn words(bytes: usize) -> u64 {
 impl Arena {
     /// An arena for at most `max_words` live words.
     pub(crate) fn new(max_words: u64) -> Result<(Self, ArenaWriter), ConfigError> {
-        let segment = if max_words >= LARGE / 8 { LARGE_SEGMENT } else { SEGMENT } as u64;
         // One segment may be half evicted, another half written.
-        let count = max_words.div_ceil(segment) as usize + 2;
+        let count = max_words.div_ceil(SEGMENT) as usize + 2;
         let arena = Self {
             // A power of two, because a division takes longer than what it is done for.
             table: filled(count.next_power_of_two(), || AtomicU32::new(0))?,
             segments: filled(count, OnceLock::new)?,
-            segment,
         };
         let writer = ArenaWriter {
             head: 0,
-            first_end: segment,
+            first_end: SEGMENT,
             mapped: 0,
             newest: None,
-            segment,
             free: Vec::new(),
             allocated: 0,
         };
@@ -81,14 +90,14 @@ impl Arena {
     /// Which physical segment the words at `offset` have.
     #[inline]
     fn entry(&self, offset: u64) -> &AtomicU32 {
-        let logical = offset >> self.segment.trailing_zeros();
+        let logical = offset / SEGMENT;
         &self.table[logical as usize & (self.table.len() - 1)]
     }
 
     fn run(&self, offset: u64) -> Option<&[AtomicU64]> {
         let physical = self.entry(offset).load(Ordering::Relaxed);
         let segment = self.segments.get(physical as usize)?.get()?;
-        Some(&segment[(offset & (self.segment - 1)) as usize..])
+        Some(&segment[(offset & (SEGMENT - 1)) as usize..])
     }
 
     /// Copies the words at `offset` to `dst`, whose length is a multiple of 8. What arrives is only meaningful if the record
@@ -124,7 +133,7 @@ impl Arena {
     /// The table, not the segments.
     pub(crate) fn table_bytes(&self) -> u64 {
         (self.table.len() * size_of::<AtomicU32>()
-            + self.segments.len() * size_of::<OnceLock<Words>>()) as u64
+            + self.segments.len() * size_of::<OnceLock<Segment>>()) as u64
     }
 }
 
@@ -138,7 +147,7 @@ impl ArenaWriter {
     /// Copies `bytes` to the [`head`](Self::head). The caller has evicted enough to stay within the cap.
     #[inline(always)]
     pub(crate) fn write(&mut self, arena: &Arena, bytes: &[u8]) {
-        let (taken, at) = (words(bytes.len()) as usize, (self.head & (self.segment - 1)) as usize);
+        let (taken, at) = (words(bytes.len()) as usize, (self.head & (SEGMENT - 1)) as usize);
         if self.head < self.mapped
             && let Some(newest) = &self.newest
             && let Some(now) = newest.get(at..at + taken)
@@ -165,7 +174,7 @@ impl ArenaWriter {
                 self.map(arena);
             }
             let Some(newest) = &self.newest else { return };
-            let run = &newest[(self.head & (self.segment - 1)) as usize..];
+            let run = &newest[(self.head & (SEGMENT - 1)) as usize..];
             let (now, later) = bytes.split_at(bytes.len().min(run.len() * 8));
             copy::store(run, now);
             self.head += words(now.len());
@@ -180,10 +189,9 @@ impl ArenaWriter {
             self.allocated - 1
         });
         arena.entry(self.mapped).store(physical, Ordering::Relaxed);
-        let segment = &arena.segments[physical as usize];
-        let words = segment.get_or_init(|| Words::zeroed(self.segment as usize));
-        self.newest = Some(words.clone());
-        self.mapped += self.segment;
+        let segment = arena.segments[physical as usize].get_or_init(new_segment);
+        self.newest = Some(Arc::clone(segment));
+        self.mapped += SEGMENT;
     }
 
     /// Everything below `offset` is dead; whole segments below it are for reuse.
@@ -193,14 +201,14 @@ impl ArenaWriter {
         let any = self.first_end <= offset;
         while self.first_end <= offset {
             self.free.push(arena.entry(self.first_end - 1).load(Ordering::Relaxed));
-            self.first_end += self.segment;
+            self.first_end += SEGMENT;
         }
         any
     }
 
     /// Bytes of the segments that were ever needed.
     pub(crate) fn allocated_bytes(&self) -> u64 {
-        u64::from(self.allocated) * (Words::OVERHEAD as u64 + self.segment * 8)
+        u64::from(self.allocated) * (SEGMENT_HEAD + SEGMENT * 8)
     }
 
     /// Bytes of the writer's own list.

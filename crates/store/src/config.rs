@@ -11,7 +11,7 @@ pub struct Limits {
     /// The most records held: 1 to 2^31 - 1.
     pub capacity: usize,
     /// The most bytes of records held (each rounded up to 8) and of the names and origins they use: at least 1024.
-    /// Memory is taken as it is needed, 32 KiB at a time, or 2 MiB where there may be a gibibyte or more; so a generous limit costs nothing.
+    /// Memory is taken as it is needed (32 KiB at a time), so a generous limit costs nothing.
     pub max_bytes: u64,
     /// Records that arrived longer ago than this are evicted when the next one arrives or when
     /// [`expire`](crate::Recorder::expire) is called. `None`: age does not matter.

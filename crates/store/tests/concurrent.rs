@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use flightring_store::{
-    Attribute, Filter, Limits, Metric, MetricStore, Number, Order, Point, Span, TraceStore,
+    Attribute, Encoding, Filter, Limits, Metric, MetricStore, Number, Order, Point, Recorder,
+    RecorderOptions, Signal, Span, TraceStore, Value,
 };
+use serde_json::json;
 
 /// A record that can be checked as a whole: every part is derived from one number.
 fn add(store: &TraceStore, n: u64) {
@@ -52,8 +54,10 @@ fn readers_see_whole_records_while_two_writers_evict() {
         for reader in 0_u64..3 {
             let (store, done) = (&store, &done);
             scope.spawn(move || {
-                let (mut round, mut seen) = (reader, 0);
-                while !done.load(Ordering::Relaxed) {
+                let (mut round, mut seen, mut is_last) = (reader, 0, false);
+                while !is_last {
+                    // Once more behind the writers, who may have been done before this thread began.
+                    is_last = done.load(Ordering::Acquire);
                     let mut filter = Filter::default();
                     match round % 4 {
                         0 => filter.trace_id = Some((u128::from(round % 50) + 1).to_be_bytes()),
@@ -77,7 +81,7 @@ fn readers_see_whole_records_while_two_writers_evict() {
         for writer in writers {
             writer.join().unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        done.store(true, Ordering::Release);
     });
     let stats = store.stats();
     assert_eq!((stats.added, stats.count, stats.evicted), (2 * RECORDS, 300, 2 * RECORDS - 300));
@@ -182,8 +186,9 @@ fn a_name_is_never_taken_for_the_next_one_with_its_id() {
         for reader in 0_u64..3 {
             let (store, newest, writing) = (&store, &newest, &writing);
             scope.spawn(move || {
-                let (mut round, mut seen) = (reader, 0);
-                while writing.load(Ordering::Relaxed) > 0 {
+                let (mut round, mut seen, mut is_last) = (reader, 0, false);
+                while !is_last {
+                    is_last = writing.load(Ordering::Acquire) == 0;
                     let n = newest.load(Ordering::Relaxed).saturating_sub(round % 75);
                     let mut filter = Filter::default();
                     if round % 3 < 2 {
@@ -220,11 +225,91 @@ fn a_name_is_never_taken_for_the_next_one_with_its_id() {
                         Span { name: &name, service: &service, start_ns: n, ..Span::default() };
                     assert!(store.add(&span).sequence().is_some());
                 }
-                writing.fetch_sub(1, Ordering::Relaxed);
+                writing.fetch_sub(1, Ordering::Release);
             });
         }
     });
     assert_eq!(store.stats().added, RECORDS);
     let of_names = store.names().iter().map(|name| name.count).sum::<u64>();
     assert_eq!((store.names().len() as u64, of_names), (store.stats().names, 100));
+}
+
+/// More and more services, so that what is kept of them moves again and again, by calls and by OTLP in turn, where some say from
+/// which host they are; and now and then all of them are forgotten.
+#[test]
+fn services_are_whole_while_what_is_kept_of_them_moves() {
+    const RECORDS: u64 = 6300;
+    const CAPACITY: usize = 1000;
+    let service = |n: u64| format!("service-{}", n / 3);
+    // Ninety in turn: by calls, by OTLP, and by OTLP with a host.
+    let by_otlp = |n: u64| !(n / 90).is_multiple_of(3);
+    let host = |n: u64| (n / 90 % 3 == 2).then(|| format!("host-{}", n / 3 % 7));
+    let request = |range: std::ops::Range<u64>| {
+        let resources = range.map(|n| {
+            let text = |key, value| json!({"key": key, "value": {"stringValue": value}});
+            let mut attributes = vec![text("service.name", service(n))];
+            attributes.extend(host(n).map(|host| text("host.name", host)));
+            let span = json!({"name": "work", "startTimeUnixNano": n.to_string()});
+            json!({"resource": {"attributes": attributes}, "scopeSpans": [{"spans": [span]}]})
+        });
+        json!({"resourceSpans": resources.collect::<Vec<_>>()}).to_string()
+    };
+    for round in 0..8 {
+        let mut options = RecorderOptions::default();
+        options.traces = Limits::with_capacity(CAPACITY);
+        let recorder = Recorder::new(&options).unwrap();
+        let (newest, done) = (AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for reader in 0_u64..3 {
+                let (recorder, newest, done) = (&recorder, &newest, &done);
+                scope.spawn(move || {
+                    let mut round = reader;
+                    while !done.load(Ordering::Relaxed) {
+                        let n = newest.load(Ordering::Relaxed).saturating_sub(round * 7 % 1500);
+                        let mut filter = Filter::default();
+                        filter.service = (round % 3 > 0).then(|| service(n));
+                        let wanted = filter.service.clone();
+                        let mut cursor = recorder.query(Signal::Traces, filter).unwrap();
+                        while let Some(record) = cursor.next() {
+                            let n = record.time_ns();
+                            assert_eq!(record.service(), service(n));
+                            assert!(wanted.as_ref().is_none_or(|wanted| *wanted == service(n)));
+                            let found = record.attribute("host.name");
+                            assert_eq!(found, host(n).as_deref().map(Value::Str), "{n}");
+                        }
+                        let held = recorder.traces().services();
+                        assert!(held.iter().all(|service| service.count <= 3 + 1));
+                        round += 1;
+                    }
+                });
+            }
+            let mut n = 0;
+            while n < RECORDS {
+                newest.store(n, Ordering::Relaxed);
+                if by_otlp(n) {
+                    let body = request(n..n + 90);
+                    let taken = recorder.ingest(Signal::Traces, Encoding::Json, body.as_bytes());
+                    assert_eq!(taken.unwrap().accepted, 90);
+                    n += 90;
+                } else {
+                    let service = service(n);
+                    let span =
+                        Span { name: "work", service: &service, start_ns: n, ..Span::default() };
+                    assert!(recorder.add_span(&span).sequence().is_some());
+                    n += 1;
+                }
+                if round % 2 == 1 && n % 2000 < 3 {
+                    recorder.clear(Signal::Traces);
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let held = recorder.traces().services();
+        let stats = recorder.stats(Signal::Traces);
+        assert_eq!(held.iter().map(|service| service.count).sum::<u64>(), stats.count);
+        assert_eq!((stats.services, stats.names), (held.len() as u64, 1));
+        recorder.clear(Signal::Traces);
+        let stats = recorder.stats(Signal::Traces);
+        assert_eq!((stats.services, stats.names), (0, 0));
+    }
 }

@@ -14,11 +14,13 @@ fn limits(capacity: usize) -> Limits {
 }
 
 fn add(store: &TraceStore, n: u8) {
+    add_of(store, "", n);
+}
+
+fn add_of(store: &TraceStore, service: &str, n: u8) {
     let trace_id = [1 + n % 2; 16];
-    store.add_at(
-        &Span { trace_id, start_ns: n.into(), end_ns: u64::from(n) + 7, ..Span::default() },
-        1,
-    );
+    let (start_ns, end_ns) = (n.into(), u64::from(n) + 7);
+    store.add_at(&Span { service, trace_id, start_ns, end_ns, ..Span::default() }, 1);
 }
 
 /// Every record seen is one that was added, whole, and none twice.
@@ -77,6 +79,33 @@ fn a_trace_is_found_while_its_neighbours_come_and_go() {
         filter.trace_id = Some([2; 16]);
         assert_eq!(check(&store, filter), [1]);
         writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_service_is_found_while_the_chains_of_all_move() {
+    model(|| {
+        // There is room for the chains of two at first; the third service comes before the first one goes.
+        let store = TraceStore::new(&limits(2)).unwrap();
+        add_of(&store, "a", 0);
+        add_of(&store, "b", 1);
+        let writer = {
+            let store = store.clone();
+            loom::thread::spawn(move || {
+                add_of(&store, "c", 2);
+                add_of(&store, "b", 3);
+            })
+        };
+        let of = |service: &str| {
+            let mut filter = Filter::default();
+            filter.service = Some(service.to_owned());
+            check(&store, filter)
+        };
+        // The first of them goes in favour of the second.
+        let seen = of("b");
+        assert!(seen.iter().all(|n| n % 2 == 1), "{seen:?}");
+        writer.join().unwrap();
+        assert_eq!([of("a"), of("b"), of("c")], [vec![], vec![3], vec![2]]);
     });
 }
 

@@ -6,16 +6,16 @@
 //! * [`Bias`]: how a lock becomes free for a thread that takes it all the time.
 //! * [`copy`]: a `memcpy` to and from memory that others read and write meanwhile.
 //! * [`prefetch`]: having memory fetched before it is needed.
-//! * [`Words`]: memory of words, with large pages where it is large.
+//! * [`prefer_large_pages`]: for memory that is large.
 //! * [`Patience`]: waiting for something that takes as long as such a copy.
 
 #![deny(unsafe_code)]
 
 mod bias;
 pub mod copy;
+mod pages;
 mod patience;
 pub mod prefetch;
-mod words;
 
 #[cfg(loom)]
 mod modelled;
@@ -28,6 +28,6 @@ use modelled as primitives;
 use real as primitives;
 
 pub use bias::Bias;
+pub use pages::prefer_large_pages;
 pub use patience::Patience;
 pub use primitives::{Mutex, MutexGuard, RwLock, atomic, fences, hint, thread, unlock_fair};
-pub use words::{LARGE_PAGE, Words, prefer_large_pages};

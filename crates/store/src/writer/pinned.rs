@@ -59,14 +59,11 @@ impl Writer {
         Pinned { origin, service: service | Pinned::PLAIN }
     }
 
-    /// Pins it once more.
+    /// Pins it once more. Not a plain one: its service would count a record that is never linked (see `Chain::link`).
     #[inline]
     pub(crate) fn retain(&self, pinned: Pinned) {
-        if pinned.is_plain() {
-            self.services.chain(pinned.service()).hold();
-        } else {
-            self.origins.chain(pinned.origin).hold();
-        }
+        debug_assert!(!pinned.is_plain());
+        self.origins.chain(pinned.origin).hold();
     }
 
     pub(crate) fn unpin(&mut self, shared: &Shared, pinned: Pinned) {

@@ -3,15 +3,19 @@
 //! Only the test's own thread counts: the harness allocates on another.
 
 #![cfg(not(loom))]
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod any_order;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use flightring_store::{
-    Attribute, Encoding, Filter, Limits, Metric, MetricStore, Number, Point, Recorder,
-    RecorderOptions, Signal, Span, Temporality, TraceStore,
+    Added, Attribute, Encoding, Filter, Limits, Metric, MetricStore, Number, Order, Point,
+    Recorder, RecorderOptions, Signal, Span, Temporality, TraceStore, Value,
 };
 
 struct Counting;
@@ -326,4 +330,148 @@ fn a_service_longer_than_a_record_evicts_nothing() {
     assert_eq!((stats.count, stats.evicted), (51, 0));
     assert!(stats.total_bytes() < before + 10_000, "{} after {before}", stats.total_bytes());
     assert_eq!(store.services()[1].key, long[..256]);
+}
+
+/// A record with a number and so many bytes of data that are told by both.
+fn with_data<R>(n: u64, data: &[u8], f: impl FnOnce(&Span<'_>) -> R) -> R {
+    let attributes = [Attribute { key: "data", value: Value::Bytes(data) }];
+    f(&Span { name: "work", start_ns: n + 1, attributes: &attributes, ..Span::default() })
+}
+
+/// `len` bytes of record `n`; wherever they are cut, or mixed with those of another record, it shows.
+fn data(n: u64, len: usize) -> Vec<u8> {
+    let mut random = Random(n << 32 | len as u64);
+    let mut data = vec![0; len];
+    for word in data.chunks_mut(4) {
+        word.copy_from_slice(&(random.below(1 << 31) as u32).to_le_bytes()[..word.len()]);
+    }
+    data
+}
+
+/// The bytes of records are in segments, which records cross, end at, and are longer than.
+#[test]
+fn records_are_whole_and_figures_exact_where_segments_end() {
+    const SEGMENT: u64 = 32 << 10;
+    const MOST: usize = 1 << 20;
+    let lens = [0, 1, 7, 8, 9, 100, 120, 127, 128, 500, 1000, 2000, 5000, 16_384, 60_000, 500_000];
+    let limits = Limits::with_capacity(1500).max_bytes(1 << 30).max_record_bytes(MOST);
+    let before = LIVE.get();
+    let store = TraceStore::new(&limits).unwrap();
+    let other = store.clone();
+    let small = store.stats().total_bytes();
+    // What a record takes: all that there is in a store for one.
+    let one = TraceStore::new(&limits.clone().max_bytes(4 << 20)).unwrap();
+    let taken = |len: usize| {
+        with_data(0, &vec![0; len], |span| one.add(span));
+        let bytes = one.stats().live_bytes;
+        one.clear();
+        bytes
+    };
+    let mut random = Random(3);
+    // Of each held record its number, and how much data it has.
+    let mut held = VecDeque::<(u64, usize)>::new();
+    let (mut n, mut written, mut borders) = (0, 0, 0);
+    let mut reserved = [0; 3];
+    let mut add = |held: &mut VecDeque<(u64, usize)>, len: usize| {
+        let data = data(n, len);
+        let added = with_data(n, &data, |span| store.add(span));
+        assert_eq!(added, if len >= MOST { Added::Placeholder(n) } else { Added::Held(n) });
+        held.push_back((n, len));
+        if held.len() > 1500 {
+            held.pop_front();
+        }
+        n += 1;
+        written += taken(len).div_ceil(8) * 8;
+        written
+    };
+    // The other store and what this test keeps are not of it.
+    let compare = |held: &VecDeque<(u64, usize)>| {
+        let list = held.capacity() * size_of::<(u64, usize)>();
+        let others = one.stats().total_bytes() as i64 + list as i64;
+        assert_eq!(store.stats().total_bytes() as i64 + others, LIVE.get() - before);
+    };
+    let check = |held: &VecDeque<(u64, usize)>| {
+        let mut filter = Filter::default();
+        filter.order = Order::OldestFirst;
+        let mut cursor = other.query(filter).unwrap();
+        for (n, len) in held {
+            let record = cursor.next().unwrap();
+            assert_eq!((record.sequence(), record.time_ns()), (*n, *n + 1));
+            match record.attribute("data") {
+                Some(Value::Bytes(bytes)) => assert!(bytes == data(*n, *len), "record {n}"),
+                other => assert!(other.is_none() && *len >= MOST, "record {n}: {other:?}"),
+            }
+        }
+        assert!(cursor.next().is_none());
+    };
+    for reserved in &mut reserved {
+        for i in 0..2000 {
+            let len = match i % 200 {
+                17 => MOST - 100,
+                18 => MOST,
+                // Rarely the long ones.
+                _ => lens[random.below(if i % 10 == 0 { 16 } else { 13 }) as usize],
+            };
+            let at = add(&mut held, len) % SEGMENT;
+            // A record that ends where the segment does, one word before, or one behind.
+            let left = SEGMENT - at;
+            if (1000..4000).contains(&left) {
+                let wanted = left + 8 * (borders % 3) - 8;
+                let len = (wanted as usize - 100..).find(|len| taken(*len) > wanted - 8);
+                let end = add(&mut held, len.unwrap());
+                assert_eq!(end % SEGMENT, (SEGMENT + wanted - left) % SEGMENT);
+                borders += 1;
+                compare(&held);
+            }
+            if i % 500 == 0 {
+                compare(&held);
+                check(&held);
+            }
+        }
+        check(&held);
+        compare(&held);
+        let full = store.stats();
+        assert!(full.evicted >= 500 && full.count == 1500);
+        // Records of a megabyte may lie in the segment that the oldest one leaves.
+        assert!(full.reserved_bytes < full.live_bytes + full.live_bytes / 10 + 10 * MOST as u64);
+        store.clear();
+        held.clear();
+        check(&held);
+        compare(&held);
+        // The memory of the segments is kept, and used again.
+        *reserved = full.reserved_bytes;
+    }
+    assert!(store.stats().total_bytes() > small + 4 * SEGMENT);
+    assert!(reserved[2] < reserved[0] + 4 * MOST as u64, "{reserved:?}");
+    assert!(borders > 9, "{borders}");
+    drop((store, other, one, held));
+    assert_eq!(LIVE.get(), before);
+}
+
+/// What is kept of each name grows by doubling, and is the same for all who share the store.
+#[test]
+fn the_figures_are_exact_while_names_come_and_go() {
+    let before = LIVE.get();
+    let store = TraceStore::new(&Limits::with_capacity(3000)).unwrap();
+    let same = store.clone();
+    let compare = || assert_eq!(same.stats().total_bytes() as i64, LIVE.get() - before);
+    for _ in 0..2 {
+        for n in 0..5000_u32 {
+            // Names of up to 16 bytes are told apart in another way than longer ones.
+            let mut name = *b"an operation 0000 with a longer name";
+            name[13..17].copy_from_slice(format!("{n:04}").as_bytes());
+            let name = str::from_utf8(&name[..if n % 2 == 0 { 17 } else { 36 }]).unwrap();
+            store.add(&Span { name, service: name, start_ns: 1, ..Span::default() });
+            compare();
+        }
+        let stats = store.stats();
+        assert_eq!((stats.services, stats.names), (3000, 3000));
+        store.clear();
+        compare();
+        assert_eq!((store.stats().services, store.stats().names), (0, 0));
+    }
+    drop(store);
+    compare();
+    drop(same);
+    assert_eq!(LIVE.get(), before);
 }
