@@ -29,39 +29,14 @@ pub fn for_writing<T>(item: &T) {
 /// Has `bytes` from `first` on fetched, which will be written soon. There may be anything, or nothing.
 #[inline(always)]
 pub fn for_writing_at(first: *const u8, bytes: usize) {
-    // Several at a time, because each address that an instruction of assembly is given has to be computed before it.
-    let mut offset = 0;
-    while offset + 3 * LINE < bytes {
-        fetch_four_to_write(first.wrapping_add(offset));
-        offset += 4 * LINE;
+    for offset in (0..bytes).step_by(LINE) {
+        let line = first.wrapping_add(offset);
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: as above. Processors that do not have the instruction take it as one that does nothing.
+        unsafe {
+            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = line;
     }
-    while offset < bytes {
-        fetch_to_write(first.wrapping_add(offset));
-        offset += LINE;
-    }
-}
-
-#[inline(always)]
-fn fetch_to_write(line: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: as above. Processors that do not have the instruction take it as one that does nothing.
-    unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = line;
-}
-
-#[inline(always)]
-fn fetch_four_to_write(line: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: as above.
-    unsafe {
-        std::arch::asm!(
-            "prefetchw [{line}]", "prefetchw [{line} + {one}]", "prefetchw [{line} + 2 * {one}]",
-            "prefetchw [{line} + 3 * {one}]",
-            line = in(reg) line, one = const LINE, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = line;
 }
