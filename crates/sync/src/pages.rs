@@ -29,3 +29,42 @@ pub fn prefer_large_pages<T>(memory: &mut [MaybeUninit<T>]) {
         let _ = advised;
     }
 }
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{MANY, prefer_large_pages};
+
+    /// Whether the kernel was told of the mapping that has this address.
+    fn is_advised(address: usize) -> bool {
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let mut inside = false;
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            let number = |hex| usize::from_str_radix(hex, 16);
+            if let Some((Ok(begin), Ok(end))) = range.map(|(a, b)| (number(a), number(b))) {
+                inside = (begin..end).contains(&address);
+            }
+            if inside && let Some(flags) = line.strip_prefix("VmFlags:") {
+                return flags.split(' ').any(|flag| flag == "hg");
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn only_much_memory_is_advised() {
+        if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            return;
+        }
+        for (bytes, expected) in [(MANY - 1, false), (MANY, true), (MANY + 12_345, true)] {
+            let mut memory = Vec::<u8>::with_capacity(bytes);
+            prefer_large_pages(&mut memory.spare_capacity_mut()[..bytes]);
+            assert_eq!(is_advised(memory.as_ptr().addr() + bytes / 2), expected, "{bytes}");
+            memory.resize(bytes, 7);
+            assert!(memory.iter().all(|&byte| byte == 7));
+        }
+    }
+}
