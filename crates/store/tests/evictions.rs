@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use flightring_store::{Filter, Limits, Log, Recorder, RecorderOptions, Signal, Span, TraceStore};
+use flightring_store::{
+    Filter, Limits, Log, Metric, MetricStore, Number, Point, Recorder, RecorderOptions, Signal,
+    Span, TraceStore,
+};
 
 fn span(n: u64) -> Span<'static> {
     Span { span_id: n.to_be_bytes(), name: "work", start_ns: n, ..Span::default() }
@@ -102,4 +105,47 @@ fn records_that_grow_too_old_are_reported_in_order_however_many() {
     assert!(seen.lock().unwrap().iter().copied().eq(0..900));
     let stats = store.stats();
     assert_eq!((stats.count, stats.evicted_by_age), (1, 900));
+}
+
+/// What is known of time when nothing is left: when the newest of what is gone arrived.
+#[test]
+fn an_empty_store_knows_when_its_last_record_arrived() {
+    const SECOND: u64 = 1_000_000_000;
+    let limits = Limits::with_capacity(3).max_age(Duration::from_secs(100));
+    let (spans, points) =
+        (TraceStore::new(&limits).expect("limits"), MetricStore::new(&limits).expect("limits"));
+    let add = |at: u64| {
+        spans.add_at(&Span { name: "work", ..Span::default() }, at * SECOND);
+        let point = Metric {
+            name: "load",
+            unit: "",
+            description: "",
+            service: "",
+            time_ns: 1,
+            start_ns: 0,
+            point: Point::Gauge(Number::Int(1)),
+            attributes: &[],
+            exemplars: &[],
+        };
+        points.add_at(&point, at * SECOND);
+    };
+    let check = |since: u64, why: &str| {
+        for mut cursor in [spans.query(Filter::default()), points.query(Filter::default())]
+            .map(|cursor| cursor.expect("a filter"))
+        {
+            while cursor.next().is_some() {}
+            assert_eq!(cursor.coverage().complete_since_time_ns, since * SECOND, "{why}");
+        }
+    };
+    check(0, "nothing came yet");
+    (10..15).for_each(add);
+    check(12, "the oldest that is held");
+    spans.clear();
+    points.clear();
+    check(14, "cleared");
+    add(20);
+    check(20, "one is held");
+    spans.expire(200 * SECOND);
+    points.expire(200 * SECOND);
+    check(20, "expired");
 }
