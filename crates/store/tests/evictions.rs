@@ -149,3 +149,41 @@ fn an_empty_store_knows_when_its_last_record_arrived() {
     points.expire(200 * SECOND);
     check(20, "expired");
 }
+
+/// A store so large that memory is asked for before it is needed, beyond its ends as well.
+#[test]
+fn a_large_store_holds_its_newest_records() {
+    const CAPACITY: u64 = 70_001;
+    let limits = Limits::with_capacity(CAPACITY as usize);
+    let store = TraceStore::new(&limits).expect("limits");
+    let trace_id = |n: u64| u128::from(n / 5 + 1).to_be_bytes();
+    let services = ["a", "b", "c"];
+    let service = |n: u64| services[(n / 7 % 3) as usize];
+    let names = 2 * CAPACITY + 17;
+    for n in 0..names {
+        store.add(&Span { trace_id: trace_id(n), service: service(n), start_ns: n + 1, ..span(n) });
+    }
+    let stats = store.stats();
+    assert_eq!((stats.count, stats.evicted, stats.added), (CAPACITY, names - CAPACITY, names));
+    let held = names - CAPACITY..names;
+    assert_eq!(stats.traces, trace_count(&held));
+    let by_service = |wanted| held.clone().filter(|n| service(*n) == wanted).count() as u64;
+    let mut counts = store.services();
+    counts.sort_by(|a, b| a.key.cmp(&b.key));
+    assert!(counts.iter().map(|count| count.count).eq(services.map(by_service)));
+    for n in [held.start, held.start + 5, names - CAPACITY / 2, names - 1] {
+        let mut filter = Filter::default();
+        filter.trace_id = Some(trace_id(n));
+        let mut cursor = store.query(filter).expect("a filter");
+        let mut found = Vec::new();
+        while let Some(record) = cursor.next() {
+            found.push(record.time_ns() - 1);
+        }
+        let expected = (n / 5 * 5..n / 5 * 5 + 5).filter(|n| held.contains(n)).rev();
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+}
+
+fn trace_count(held: &std::ops::Range<u64>) -> u64 {
+    (held.end - 1) / 5 - held.start / 5 + 1
+}
