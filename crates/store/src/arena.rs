@@ -21,8 +21,7 @@ const SEGMENT_WORDS: usize = 4096;
 const SEGMENT_WORDS: usize = 1;
 const SEGMENT: u64 = SEGMENT_WORDS as u64;
 
-/// So many bytes before they are written they are fetched, and so many after each record. Longer ones are a stream that the
-/// processor sees by itself.
+/// So many bytes before they are written they are fetched; and after each record as many as it has, but at least these.
 const AHEAD: usize = 2048;
 const EXPECTED: usize = 512;
 
